@@ -1,0 +1,126 @@
+/*
+ * The one door between QEMU's C and the C++ core.  Everything architectural is behind it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef IOMMU_CAPI_H
+#define IOMMU_CAPI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct WiIommu WiIommu;   /* a device: SMMUv3 or VT-d */
+typedef struct WiStream WiStream; /* one requester behind it */
+
+/* See iommu/host.hpp for what each means.  int results: 0 done, -1 external abort. */
+typedef struct WiHost {
+    void* opaque;
+    int (*read)(void* opaque, uint64_t gpa, void* buf, size_t len);
+    int (*write)(void* opaque, uint64_t gpa, const void* buf, size_t len);
+    void (*mark_dirty)(void* opaque, uint64_t gpa, size_t len);
+    void (*pulse)(void* opaque, unsigned line);
+    int (*send_msi)(void* opaque, uint64_t address, uint32_t data);
+    void (*unmapped)(void* opaque, void* cookie, uint64_t iova, uint64_t size);
+    void (*bypass_changed)(void* opaque, void* cookie);
+    void (*guest_error)(void* opaque, const char* text);
+} WiHost;
+
+typedef struct WiRamRegion {
+    uint64_t gpa, size;
+    void* host;
+    bool readonly;
+} WiRamRegion;
+
+/* Interrupt lines of the SMMUv3, in the order of QEMU's sysbus IRQs: SMMU 3.18. */
+enum {
+    WI_SMMUV3_IRQ_EVTQ = 0,
+    WI_SMMUV3_IRQ_PRIQ = 1,
+    WI_SMMUV3_IRQ_CMD_SYNC = 2,
+    WI_SMMUV3_IRQ_GERROR = 3,
+    WI_SMMUV3_IRQS = 4,
+};
+
+#define WI_SMMUV3_MMIO_SIZE 0x20000
+#define WI_VTD_MMIO_SIZE                                                                 \
+    0x1000 /* grows with the number of fault records, see wi_vtd_mmio_size */
+
+typedef struct WiSmmuv3Config {
+    uint8_t sid_bits;    /* IDR1.SIDSIZE: 8..24, default 16 */
+    uint8_t ssid_bits;   /* IDR1.SSIDSIZE: 0..20, default 8 */
+    uint8_t oas_bits;    /* IDR5.OAS: 32, 36, 40, 42, 44 or 48 (default) */
+    bool stage1, stage2; /* IDR0.S1P, S2P; both by default */
+    bool tlb;            /* false: every access walks */
+    bool gbpa_abort;     /* reset value of GBPA.ABORT */
+    bool msi;            /* IDR0.MSI */
+} WiSmmuv3Config;
+
+typedef struct WiVtdConfig {
+    uint8_t aw_bits;        /* 39, 48 (default) or 57 */
+    uint8_t pasid_bits;     /* 0 or 20 wide at most; scalable mode only */
+    uint16_t fault_records; /* 1..256 */
+    bool caching_mode, snoop_control, intremap, eim, pt;
+    bool scalable_mode, device_iotlb, tlb;
+} WiVtdConfig;
+
+/* Each fills in the defaults; the caller then sets what its user asked for. */
+void wi_smmuv3_config_init(WiSmmuv3Config* config);
+void wi_vtd_config_init(WiVtdConfig* config);
+
+/*
+ * NULL when the configuration is not one the architecture has; *error is then one line
+ * (static storage) that says what and how to mend it.  `host` is copied.
+ */
+WiIommu* wi_smmuv3_new(const WiSmmuv3Config* config, const WiHost* host,
+                       const char** error);
+WiIommu* wi_vtd_new(const WiVtdConfig* config, const WiHost* host, const char** error);
+void wi_iommu_free(WiIommu* iommu);
+
+void wi_iommu_reset(WiIommu* iommu);
+uint64_t wi_iommu_mmio_read(WiIommu* iommu, uint64_t offset, unsigned size);
+void wi_iommu_mmio_write(WiIommu* iommu, uint64_t offset, unsigned size, uint64_t value);
+void wi_iommu_set_ram(WiIommu* iommu, const WiRamRegion* regions, size_t count);
+
+/* save: *size bytes in malloc'ed memory the caller frees.  load: NULL, or what is wrong.
+ */
+void* wi_iommu_save(const WiIommu* iommu, size_t* size);
+const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size);
+
+/* Attributes of an access, or-ed. */
+enum {
+    WI_WRITE = 1u << 0,
+    WI_PRIVILEGED = 1u << 1,
+    WI_INSTRUCTION = 1u << 2,
+    WI_SUBSTREAM = 1u << 3, /* `substream` below is valid */
+};
+
+typedef struct WiTranslation {
+    uint64_t output; /* of the input address itself */
+    uint64_t mask;   /* of the block around it that maps alike: size - 1 */
+    bool read, write;
+} WiTranslation;
+
+WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
+/* true: *out is valid.  false: refused, and recorded if the architecture says so. */
+bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes,
+                         uint32_t substream, WiTranslation* out);
+bool wi_stream_bypassed(const WiStream* stream);
+void wi_stream_want_unmaps(WiStream* stream, bool wanted);
+
+/*
+ * VT-d interrupt remapping, VT-d 5.1.  true: deliver *out_address / *out_data unremapped.
+ * false: blocked, and recorded.  `source_id` 0xffffffff: no requester is known (not
+ * verified).
+ */
+bool wi_vtd_remap_interrupt(WiIommu* iommu, uint32_t source_id, uint64_t address,
+                            uint32_t data, uint64_t* out_address, uint32_t* out_data);
+size_t wi_vtd_mmio_size(const WiIommu* iommu);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What SMMUv3 and VT-d have in common as seen from the outside: registers, streams,
+// state.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "iommu/host.hpp"
+#include "iommu/memory.hpp"
+#include "iommu/transaction.hpp"
+
+namespace iommu {
+
+// One requester (an SMMU StreamID, a VT-d source-id).  Created once, lives as long as its
+// device; the caller keeps the pointer, so a translation starts without a lookup.
+class Stream {
+public:
+    enum class Result : std::uint8_t { Ok, Refused };
+
+    // Any thread, no lock on a hit, no allocation.  Refused: whatever had to be recorded
+    // has been recorded, once.
+    virtual Result translate(const Transaction& access, Translation& out) = 0;
+
+    // True while every access of this stream, whatever its attributes, passes through
+    // unchanged.
+    virtual bool bypassed() const = 0;
+
+    // From now on invalidations that reach this stream are passed to Host::unmapped
+    // (vhost, vfio).
+    virtual void want_unmaps(bool wanted) = 0;
+
+    StreamCookie cookie() const { return cookie_; }
+
+protected:
+    explicit Stream(StreamCookie cookie) : cookie_(cookie) {}
+    ~Stream() = default;
+
+private:
+    StreamCookie cookie_;
+};
+
+class Device {
+public:
+    virtual ~Device() = default;
+
+    // One caller at a time (the host's device lock).  `size` is 4 or 8, `offset`
+    // naturally aligned; anything else reads 0 and is ignored.  Writes may send
+    // interrupts and notifications.
+    virtual std::uint64_t mmio_read(std::uint64_t offset, unsigned size) = 0;
+    virtual void mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value) = 0;
+    virtual void reset() = 0;
+
+    // The stream of requester `id`; the same id gives the same stream.  nullptr when the
+    // id has more bits than the device was built for.
+    virtual Stream* stream(std::uint32_t id, StreamCookie cookie) = 0;
+
+    // Architectural state (registers, pending errors), versioned.  Caches are not state.
+    virtual std::vector<std::byte> save() const = 0;
+    // nullptr on success, else one line saying what is wrong; then nothing has changed.
+    virtual const char* load(std::span<const std::byte> state) = 0;
+
+    virtual GuestMemory& memory() = 0;
+};
+
+}  // namespace iommu

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The world as an IOMMU sees it.  QEMU's glue, the unit tests and the fuzzers each supply
+// one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "iommu/address.hpp"
+
+namespace iommu {
+
+enum class MemoryResult : std::uint8_t { Ok, Abort };
+
+// Chosen by whoever creates a stream; handed back with every notification about it.
+using StreamCookie = void*;
+
+class Host {
+public:
+    // Guest memory that is not directly addressable RAM (see RamMap), and every write the
+    // host must know of.  Abort: nothing answers there, or it answered with an error.
+    virtual MemoryResult read(Gpa from, std::span<std::byte> to) = 0;
+    virtual MemoryResult write(Gpa to, std::span<const std::byte> from) = 0;
+
+    // [at, at + size) of RAM was changed through a host pointer (migration's dirty log).
+    virtual void mark_dirty(Gpa at, std::size_t size) = 0;
+
+    // One edge on wired interrupt `line`; the device says which lines it has.
+    virtual void pulse(unsigned line) = 0;
+
+    // A memory write of 32 bits that is an interrupt message.  Never remapped by the
+    // IOMMU.
+    virtual MemoryResult send_msi(Gpa address, std::uint32_t data) = 0;
+
+    // Mappings of [base, base + size - 1] are gone; size 0 means all of the address
+    // space.
+    virtual void unmapped(StreamCookie stream, Iova base, std::uint64_t size) = 0;
+
+    // The stream may have started or ceased to pass everything through untranslated.
+    virtual void bypass_changed(StreamCookie stream) = 0;
+
+    // Guest did something the manual calls illegal; one line, no newline.
+    virtual void guest_error(const char* text) = 0;
+
+protected:
+    ~Host() = default;
+};
+
+}  // namespace iommu

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One access as a device issues it, and what the IOMMU answers.
+#pragma once
+
+#include <cstdint>
+
+#include "iommu/address.hpp"
+
+namespace iommu {
+
+enum class Access : std::uint8_t { Read, Write };
+enum class Privilege : std::uint8_t { User, Privileged };
+enum class Content : std::uint8_t { Data, Instruction };
+
+// A PASID (VT-d, PCIe) or SubstreamID (SMMU), or none.  20 bits when present.
+struct Substream {
+    std::uint32_t value = 0;
+    bool present = false;
+    friend constexpr bool operator==(Substream, Substream) = default;
+};
+
+struct Transaction {
+    Iova address{};
+    Access access = Access::Read;
+    Privilege privilege = Privilege::User;
+    Content content = Content::Data;
+    Substream substream{};
+};
+
+// The block around the input that translates the same way: [address & ~mask, address |
+// mask] maps to the block at `output & ~mask`.  `output` is the translation of the input
+// itself. An all-ones mask says the whole address space maps to itself.
+struct Translation {
+    Gpa output{};
+    std::uint64_t mask = 0;
+    bool read = false;
+    bool write = false;
+};
+
+}  // namespace iommu
