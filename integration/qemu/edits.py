@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole change winiommu makes to a QEMU tree, for every supported series.
+
+Two parts: `tree/` is copied over the QEMU tree (new files only), and EDITS adds a few lines beside
+lines that QEMU has had for many releases.  An edit names its place by content, not by line number,
+so one list serves 10.0, 10.2, 11.1 and most checkouts in between; a place that is not found, or
+found more than once, is an error and the tree is left as it was.
+"""
+import dataclasses
+import pathlib
+import re
+
+OVERLAY = pathlib.Path(__file__).resolve().parent / "tree"
+SERIES = ("10.0", "10.2", "11.1")
+INCLUDE = '#include "hw/winiommu-firmware.h"\n'
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    path: str
+    where: str  # "before", "after" or "instead" of the place
+    place: str  # a regular expression (multi-line) that must match exactly once
+    text: str
+    why: str
+
+
+class EditError(Exception):
+    """The tree does not look as expected; the message says where."""
+
+
+def _include(path):
+    return Edit(path, "after", r'^#include "qemu/osdep\.h"\n', INCLUDE, "the interface")
+
+
+def _allow(path, machine_class):
+    return Edit(path, "before",
+                rf"^    machine_class_allow_dynamic_sysbus_dev\({machine_class}, TYPE_RAMFB_DEVICE\);\n",
+                f"    machine_class_allow_dynamic_sysbus_dev({machine_class}, TYPE_WINIOMMU_FIRMWARE);\n",
+                "-device may create whatever implements the interface")
+
+
+_BUILD = """\
+    if (winiommu_firmware_present()) {{
+        acpi_add_table(table_offsets, tables_blob);
+        winiommu_firmware_build_acpi(tables_blob, tables->linker, {0}->oem_id,
+                                     {0}->oem_table_id);
+    }} else """
+
+# Up to 10.0 virt has an IORT only with an ITS; later always.
+_IORT_PLACE = (r"^(?:    if \(its_class_name\(\) && !vmc->no_its\) \{\n"
+               r"    +acpi_add_table\(table_offsets, tables_blob\);\n"
+               r"    +build_iort\(tables_blob, tables->linker, vms\);\n    \}\n"
+               r"|    acpi_add_table\(table_offsets, tables_blob\);\n"
+               r"    build_iort\(tables_blob, tables->linker, vms\);\n)")
+
+
+def _iort(match):
+    old = match.group(0)
+    if old.startswith("    if"):
+        return _BUILD.format("vms") + old.lstrip(" ")
+    body = "".join("    " + line + "\n" for line in old.splitlines())
+    return _BUILD.format("vms") + "{\n" + body + "    }\n"
+
+
+EDITS = (
+    Edit("meson.build", "instead",
+         r"^(?:if host_os == 'windows' and add_languages\('cpp', required: false, native: false\)\n"
+         r"|if enable_cpp\n)",
+         "if add_languages('cpp', required: true, native: false) # winiommu\n",
+         "the core is C++, and the final link keeps QEMU's hardening flags"),
+    Edit("meson.build", "after", r"^    'hw/watchdog',\n", "    'hw/winiommu',\n",
+         "trace events of the glue"),
+    Edit("hw/meson.build", "after", r"^subdir\('xtensa'\)\n", "subdir('winiommu')\n",
+         "after arm and i386, whose source sets it fills"),
+    Edit("hw/Kconfig", "after", r"^source watchdog/Kconfig\n", "source winiommu/Kconfig\n",
+         "CONFIG_WINIOMMU"),
+    _include("hw/arm/virt.c"),
+    _allow("hw/arm/virt.c", "mc"),
+    _include("hw/core/sysbus-fdt.c"),
+    Edit("hw/core/sysbus-fdt.c", "after",
+         r"^static void add_fdt_node\(SysBusDevice \*sbdev, void \*opaque\)\n\{\n    int i, ret;\n\n",
+         "    if (object_dynamic_cast(OBJECT(sbdev), TYPE_WINIOMMU_FIRMWARE)) {\n"
+         "        return;\n    }\n",
+         "the device writes its own nodes"),
+    _include("hw/arm/virt-acpi-build.c"),
+    Edit("hw/arm/virt-acpi-build.c", "instead", _IORT_PLACE, _iort,
+         "the device's IORT instead of the machine's"),
+    _include("hw/i386/pc_q35.c"),
+    _allow("hw/i386/pc_q35.c", "m"),
+    _include("hw/i386/acpi-build.c"),
+    Edit("hw/i386/acpi-build.c", "before",
+         r"^    if \(object_dynamic_cast\(OBJECT\(iommu\), TYPE_AMD_IOMMU_DEVICE\)\) \{\n",
+         _BUILD.format("x86ms"), "the device's DMAR instead of the machine's"),
+)
+
+
+def _apply(edit, content):
+    """The content with the edit in it; the same content when it is there already."""
+    places = list(re.finditer(edit.place, content, re.MULTILINE))
+    if not callable(edit.text) and edit.text in content:
+        return content
+    if callable(edit.text) and "winiommu_firmware_build_acpi" in content:
+        return content
+    if len(places) != 1:
+        raise EditError(f"{edit.path}: expected one place for '{edit.why}', found {len(places)}")
+    place = places[0]
+    text = edit.text(place) if callable(edit.text) else edit.text
+    if edit.where == "before" and text.endswith(" else "):
+        return content[:place.start()] + text + content[place.start():].lstrip(" ")
+    start = place.end() if edit.where == "after" else place.start()
+    end = place.start() if edit.where == "before" else place.end()
+    return content[:start] + text + content[end:]
+
+
+def edited_files():
+    return sorted({edit.path for edit in EDITS})
+
+
+def overlay_files():
+    return sorted(str(p.relative_to(OVERLAY)) for p in OVERLAY.rglob("*") if p.is_file())
+
+
+def plan(tree):
+    """{relative path: new content} for every file that has to change; touches nothing."""
+    tree = pathlib.Path(tree)
+    changed = {}
+    for path in edited_files():
+        try:
+            before = content = (tree / path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise EditError(f"{path}: {error.strerror}; is this a QEMU source tree?") from error
+        for edit in EDITS:
+            if edit.path == path:
+                content = _apply(edit, content)
+        if content != before:
+            changed[path] = content
+    for path in overlay_files():
+        content = (OVERLAY / path).read_text(encoding="utf-8")
+        target = tree / path
+        if not target.is_file() or target.read_text(encoding="utf-8") != content:
+            changed[path] = content
+    return changed
+
+
+def apply(tree, project):
+    """Makes `tree` build the devices of the repository `project`.  Returns the paths changed."""
+    import os
+    tree, project = pathlib.Path(tree), pathlib.Path(project)
+    changed = plan(tree)
+    for path, content in changed.items():
+        target = tree / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+    # Relative, so that two clones have the same tree and share a compiler cache.
+    for link, to in (("subprojects/winiommu", project),
+                     ("hw/winiommu/trace-events", project / "hw/misc/trace-events")):
+        path = tree / link
+        value = os.path.relpath(to, path.parent)
+        if path.is_symlink() and os.readlink(path) == value:
+            continue
+        path.unlink(missing_ok=True)
+        path.symlink_to(value)
+        changed[link] = value
+    if plan(tree):
+        raise EditError(f"{tree}: the edits did not take")
+    return sorted(changed)

@@ -1,0 +1,54 @@
+/*
+ * The interface of winiommu-firmware.h: its QOM type, and the search for who implements it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/winiommu-firmware.h"
+#include "qemu/module.h"
+
+static int stop_at_first(Object *object, void *opaque)
+{
+    Object **found = opaque;
+
+    if (!object_dynamic_cast(object, TYPE_WINIOMMU_FIRMWARE)) {
+        return 0;
+    }
+    *found = object;
+    return 1;
+}
+
+static Object *first_device(void)
+{
+    Object *found = NULL;
+
+    object_child_foreach_recursive(object_get_root(), stop_at_first, &found);
+    return found;
+}
+
+bool winiommu_firmware_present(void)
+{
+    return first_device() != NULL;
+}
+
+void winiommu_firmware_build_acpi(GArray *table_data, BIOSLinker *linker,
+                                  const char *oem_id, const char *oem_table_id)
+{
+    Object *device = first_device();
+    WiniommuFirmwareClass *klass = WINIOMMU_FIRMWARE_CLASS(object_get_class(device));
+
+    klass->build_acpi(device, table_data, linker, oem_id, oem_table_id);
+}
+
+static const TypeInfo winiommu_firmware_info = {
+    .name = TYPE_WINIOMMU_FIRMWARE,
+    .parent = TYPE_INTERFACE,
+    .class_size = sizeof(WiniommuFirmwareClass),
+};
+
+static void winiommu_firmware_register(void)
+{
+    type_register_static(&winiommu_firmware_info);
+}
+
+type_init(winiommu_firmware_register)
