@@ -120,6 +120,48 @@ bool wi_vtd_remap_interrupt(WiIommu* iommu, uint32_t source_id, uint64_t address
                             uint32_t data, uint64_t* out_address, uint32_t* out_data);
 size_t wi_vtd_mmio_size(const WiIommu* iommu);
 
+/*
+ * The engine of winiommu-dma, docs/specs/winiommu-dma.rst.
+ *
+ * start: call wi_dma_work, on any thread, then wi_dma_finish under the device lock; both
+ * may happen inside start.  pin: host memory of a whole access, readable and writable, or
+ * NULL.
+ */
+typedef struct WiDma WiDma;
+typedef struct WiDmaAccess {
+    uint64_t address;
+    size_t size; /* never crosses a 4 KiB boundary */
+    unsigned attributes;
+    uint32_t substream;
+} WiDmaAccess;
+
+typedef struct WiDmaBoard {
+    void* opaque;
+    int (*transfer)(void* opaque, const WiDmaAccess* access, void* data);
+    void* (*pin)(void* opaque, const WiDmaAccess* access);
+    void (*unpin)(void* opaque, const WiDmaAccess* access, void* pinned);
+    void (*start)(void* opaque);
+    void (*interrupt)(void* opaque, unsigned vector);
+    void (*log)(void* opaque, uint8_t byte);
+    bool (*understands_attributes)(void* opaque);
+} WiDmaBoard;
+
+#define WI_DMA_MMIO_SIZE 0x1000
+#define WI_DMA_BUFFER_SIZE 0x10000
+#define WI_DMA_VECTORS 8
+
+WiDma* wi_dma_new(const WiDmaBoard* board, void* buffer, bool in_thread);
+void wi_dma_free(WiDma* dma);
+void wi_dma_reset(WiDma* dma);
+uint64_t wi_dma_read(WiDma* dma, uint64_t offset, unsigned size);
+void wi_dma_write(WiDma* dma, uint64_t offset, unsigned size, uint64_t value);
+bool wi_dma_busy(const WiDma* dma);
+void wi_dma_work(WiDma* dma);
+void wi_dma_finish(WiDma* dma);
+/* As wi_iommu_save and wi_iommu_load. */
+void* wi_dma_save(const WiDma* dma, size_t* size);
+const char* wi_dma_load(WiDma* dma, const void* state, size_t size);
+
 #ifdef __cplusplus
 }
 #endif
