@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The machine a benchmark runs on: one QEMU with winiommu-bench behind one IOMMU, or none."""
+
+from .qtest import Qtest, QtestError
+
+# winiommu-bench's registers: hw/misc/winiommu-bench.c.
+(RUN, BASE, PAGES, STRIDE, LENGTH, COUNT, THREADS, BELL, BELL_MASK, BELL_STEP, BELL_SHIFT,
+ BELL_INDEX, NS, DONE) = range(0, 14 * 8, 8)
+OP_TRANSLATE, OP_READ, OP_DOORBELL, OP_COLD, OP_EMPTY = range(1, 6)
+
+BENCH_SLOT = 0x1e
+BENCH_DEVFN = BENCH_SLOT << 3
+DATA_SIZE = 256 << 20  # 65,536 pages
+IOVA = 0x1_0000_0000
+
+
+class Machine:
+    """Subclasses say where things are and how their IOMMU is programmed."""
+
+    ecam = bar = ram = 0
+
+    def __init__(self, qemu, impl, machine, devices):
+        self.impl = impl
+        self.qtest = Qtest([qemu, "-M", machine, "-m", "1G", *devices,
+                            "-device", f"winiommu-bench,addr={BENCH_SLOT:#x}"])
+        self.prepare()
+        self._place_bench()
+        self.qtest.fill(self.data, DATA_SIZE, 0x5a)
+        self.set(BELL, self.data)  # without an IOMMU a doorbell is a store to RAM
+
+    @property
+    def data(self):
+        return self.ram + (512 << 20)
+
+    def prepare(self):
+        """Whatever firmware would have done before PCI can be reached."""
+
+    def _place_bench(self):
+        config = self.ecam + (BENCH_DEVFN << 12)
+        if self.qtest.readl(config) != 0x11f1_1234:
+            raise QtestError(f"{self.impl}: winiommu-bench does not answer in its slot")
+        self.qtest.writel(config + 0x10, self.bar)
+        self.qtest.writel(config + 0x04, 0x6)  # memory space, bus master
+
+    def set(self, register, value):
+        self.qtest.writeq(self.bar + register, value)
+
+    def run(self, operation, **registers):
+        """Nanoseconds, and how many accesses succeeded."""
+        for name, value in registers.items():
+            self.set(globals()[name.upper()], value)
+        self.set(RUN, operation)
+        return self.qtest.readq(self.bar + NS), self.qtest.readq(self.bar + DONE)
+
+    def close(self):
+        self.qtest.close()

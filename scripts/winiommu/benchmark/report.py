@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Figures to a table, to JSON, and against the targets.  Ratios are taken within one run."""
+
+import json
+import statistics
+
+IMPLS = ("none", "null", "qemu", "winiommu")
+
+
+class Figures:
+    def __init__(self, device):
+        self.device = device
+        self._samples = {}
+
+    def add(self, impl, case, point, ns):
+        self._samples.setdefault((case, point), {}).setdefault(impl, []).append(ns)
+
+    def median(self, impl, case, point):
+        samples = self._samples.get((case, point), {}).get(impl)
+        return statistics.median(samples) if samples else None
+
+    def iqr(self, impl, case, point):
+        samples = self._samples[(case, point)][impl]
+        if len(samples) < 2:
+            return 0.0
+        low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+        return high - low
+
+    def ratio(self, impl, over, case, point, over_case=None, over_point=None):
+        a = self.median(impl, case, point)
+        b = self.median(over, over_case or case, over_point or point)
+        return a / b if a is not None and b else None
+
+    def records(self):
+        return [{"impl": impl, "device": self.device, "case": case, "point": point,
+                 "ns": round(statistics.median(samples), 2),
+                 "iqr": round(self.iqr(impl, case, point), 2)}
+                for (case, point), by_impl in self._samples.items()
+                for impl, samples in by_impl.items()]
+
+    def table(self):
+        lines = [f"{self.device}, nanoseconds, median (interquartile range)",
+                 f"{'case':8} {'point':16}" + "".join(f"{i:>20}" for i in IMPLS)
+                 + f"{'ours/null':>11}{'qemu/ours':>11}"]
+        for case, point in self._samples:
+            row = f"{case:8} {point:16}"
+            for impl in IMPLS:
+                ns = self.median(impl, case, point)
+                row += f"{'-':>20}" if ns is None else (
+                    f"{ns:12.1f} ({self.iqr(impl, case, point):.1f})".rjust(20))
+            for a, b in (("winiommu", "null"), ("qemu", "winiommu")):
+                value = self.ratio(a, b, case, point)
+                row += f"{'-':>11}" if value is None else f"{value:10.2f}x"
+            lines.append(row)
+        return "\n".join(lines)
+
+
+def write_json(path, figures):
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump([r for f in figures for r in f.records()], out, indent=1)
+        out.write("\n")
+
+
+def judge(name, value, limit, at_most=True):
+    """One line a target; a value that was not measured is a miss."""
+    met = value is not None and (value <= limit if at_most else value >= limit)
+    shown = "not measured" if value is None else f"{value:.2f}x"
+    return met, f"{'met ' if met else 'MISS'} {name}: {shown}, {'at most' if at_most else 'at least'} {limit}x"
