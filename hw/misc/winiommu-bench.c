@@ -8,9 +8,9 @@
 
 #include <time.h>
 
-#include "hw/misc/winiommu-compat.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
+#include "winiommu-compat.h"
 
 #define TYPE_WINIOMMU_BENCH "winiommu-bench"
 #define TYPE_WINIOMMU_NULL "winiommu-null"
