@@ -1,0 +1,41 @@
+/*
+ * The status codes of the DMA remapping interfaces.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef WDM_NTSTATUS_H
+#define WDM_NTSTATUS_H
+
+#include "wdm/wdm_types.h"
+
+#define NT_SUCCESS(status) (((NTSTATUS)(status)) >= 0)
+
+#define STATUS_SUCCESS ((NTSTATUS)0x00000000)
+#define STATUS_UNSUCCESSFUL ((NTSTATUS)0xC0000001)
+#define STATUS_NOT_IMPLEMENTED ((NTSTATUS)0xC0000002)
+#define STATUS_INVALID_PARAMETER ((NTSTATUS)0xC000000D)
+#define STATUS_ACCESS_DENIED ((NTSTATUS)0xC0000022)
+#define STATUS_BUFFER_TOO_SMALL ((NTSTATUS)0xC0000023)
+#define STATUS_INVALID_PARAMETER_MIX ((NTSTATUS)0xC0000030)
+#define STATUS_NONE_MAPPED ((NTSTATUS)0xC0000073)
+#define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009A)
+#define STATUS_NOT_SUPPORTED ((NTSTATUS)0xC00000BB)
+/* _n is the n-th C parameter, counted from 1. */
+#define STATUS_INVALID_PARAMETER_1 ((NTSTATUS)0xC00000EF)
+#define STATUS_INVALID_PARAMETER_2 ((NTSTATUS)0xC00000F0)
+#define STATUS_INVALID_PARAMETER_3 ((NTSTATUS)0xC00000F1)
+#define STATUS_INVALID_PARAMETER_4 ((NTSTATUS)0xC00000F2)
+#define STATUS_INVALID_PARAMETER_5 ((NTSTATUS)0xC00000F3)
+#define STATUS_INVALID_PARAMETER_6 ((NTSTATUS)0xC00000F4)
+#define STATUS_NOT_FOUND ((NTSTATUS)0xC0000225)
+#define STATUS_RESOURCE_IN_USE ((NTSTATUS)0xC0000708)
+/* The hypervisor's own refusals have facility 0x35: 0xC035xxxx. */
+#define STATUS_HV_INVALID_DEVICE_ID ((NTSTATUS)0xC0350057)
+
+/*
+ * [S] The reference pages name a STATUS_IN_USE that no public header defines.  This alias
+ * is the one place to change should a real machine show another number.
+ */
+#define STATUS_IN_USE STATUS_RESOURCE_IN_USE
+
+#endif
