@@ -7,11 +7,12 @@ so one list serves 10.0, 10.2, 11.1 and most checkouts in between; a place that 
 found more than once, is an error and the tree is left as it was.
 """
 import dataclasses
+import os
 import pathlib
 import re
 
 OVERLAY = pathlib.Path(__file__).resolve().parent / "tree"
-SERIES = ("10.0", "10.2", "11.1")
+ORIGINALS = ".winiommu"  # QEMU's own content of the edited files, inside the tree
 INCLUDE = '#include "hw/winiommu-firmware.h"\n'
 
 
@@ -95,12 +96,7 @@ EDITS = (
 
 
 def _apply(edit, content):
-    """The content with the edit in it; the same content when it is there already."""
     places = list(re.finditer(edit.place, content, re.MULTILINE))
-    if not callable(edit.text) and edit.text in content:
-        return content
-    if callable(edit.text) and "winiommu_firmware_build_acpi" in content:
-        return content
     if len(places) != 1:
         raise EditError(f"{edit.path}: expected one place for '{edit.why}', found {len(places)}")
     place = places[0]
@@ -120,37 +116,48 @@ def overlay_files():
     return sorted(str(p.relative_to(OVERLAY)) for p in OVERLAY.rglob("*") if p.is_file())
 
 
+def _read(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
 def plan(tree):
-    """{relative path: new content} for every file that has to change; touches nothing."""
-    tree = pathlib.Path(tree)
-    changed = {}
+    """({path: QEMU's content}, {path: our content}) of every file we edit or add.
+
+    Edits always start from QEMU's content, which apply() keeps aside, so applying twice, or after
+    a change of EDITS, gives the same tree as applying once.
+    """
+    originals, contents = {}, {}
     for path in edited_files():
-        try:
-            before = content = (tree / path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise EditError(f"{path}: {error.strerror}; is this a QEMU source tree?") from error
+        content = _read(tree / ORIGINALS / path)
+        if content is None:
+            content = _read(tree / path)
+        if content is None:
+            raise EditError(f"{path} is missing; is this a QEMU source tree?")
+        if "winiommu" in content:
+            raise EditError(f"{path} was edited by something else")
+        originals[path] = content
         for edit in EDITS:
             if edit.path == path:
                 content = _apply(edit, content)
-        if content != before:
-            changed[path] = content
+        contents[path] = content
     for path in overlay_files():
-        content = (OVERLAY / path).read_text(encoding="utf-8")
-        target = tree / path
-        if not target.is_file() or target.read_text(encoding="utf-8") != content:
-            changed[path] = content
-    return changed
+        contents[path] = _read(OVERLAY / path)
+    return originals, contents
 
 
 def apply(tree, project):
     """Makes `tree` build the devices of the repository `project`.  Returns the paths changed."""
-    import os
     tree, project = pathlib.Path(tree), pathlib.Path(project)
-    changed = plan(tree)
-    for path, content in changed.items():
-        target = tree / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content, encoding="utf-8")
+    originals, contents = plan(tree)
+    changed = []
+    for path, content in originals.items():
+        _write(tree / ORIGINALS / path, content)
+    for path, content in contents.items():
+        if _write(tree / path, content):
+            changed.append(path)
     # Relative, so that two clones have the same tree and share a compiler cache.
     for link, to in (("subprojects/winiommu", project),
                      ("hw/winiommu/trace-events", project / "hw/misc/trace-events")):
@@ -160,7 +167,16 @@ def apply(tree, project):
             continue
         path.unlink(missing_ok=True)
         path.symlink_to(value)
-        changed[link] = value
-    if plan(tree):
-        raise EditError(f"{tree}: the edits did not take")
+        changed.append(link)
     return sorted(changed)
+
+
+def _write(path, content):
+    """Writes unless it is so already; complete or not at all, so an interruption does no harm."""
+    if _read(path) == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    new.write_text(content, encoding="utf-8")
+    os.replace(new, path)
+    return True

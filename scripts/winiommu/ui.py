@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the launcher says, and programs run with progress, a log and a clear failure."""
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HEARTBEAT = 20  # seconds between progress lines when the output is not a terminal
+NINJA = re.compile(r"^\[(\d+)/(\d+)\]")
+
+
+class Error(Exception):
+    """Something a person can mend: one line that says what, one that says what to do next."""
+
+    def __init__(self, what, next_step=""):
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def flush():
+    sys.stdout.flush()
+
+
+def show(argv):
+    """Prints a command line as one could type it."""
+    say("$ " + shlex.join(str(a) for a in argv))
+
+
+@contextlib.contextmanager
+def step(title):
+    """Says what begins and how long it took."""
+    say(f"==> {title}")
+    begun = time.monotonic()
+    yield
+    say(f"    {title}: done in {time.monotonic() - begun:.0f} s")
+
+
+class _Progress:
+    """One changing line on a terminal; elsewhere a line every HEARTBEAT seconds."""
+
+    def __init__(self, title):
+        self.title, self.begun, self.detail = title, time.monotonic(), ""
+        self.tty = sys.stdout.isatty()
+        self.last = self.begun
+
+    def seen(self, line):
+        found = NINJA.match(line)
+        if found:
+            self.detail = f"{found.group(1)} of {found.group(2)}"
+
+    def tick(self):
+        now = time.monotonic()
+        if now - self.last < (1 if self.tty else HEARTBEAT):
+            return
+        self.last = now
+        text = f"    {self.title}: {now - self.begun:.0f} s {self.detail}".rstrip()
+        if self.tty:
+            print("\r\033[K" + text, end="", flush=True)
+        else:
+            say(text)
+
+    def end(self):
+        if self.tty:
+            print("\r\033[K", end="", flush=True)
+
+
+def _tail(path, lines=15):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return "".join("    | " + line for line in file.readlines()[-lines:])
+
+
+def stop(process):
+    """Ends a process we started, with what it started."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+            return
+
+
+def _pump(process, log, progress, timeout):
+    """Copies output to the log until the end; False when the time ran out."""
+    over = threading.Event()
+    begun = time.monotonic()
+
+    def copy():
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            progress.seen(line)
+        over.set()
+
+    reader = threading.Thread(target=copy, daemon=True)
+    reader.start()
+    while True:
+        try:
+            process.wait(0.2)
+            break
+        except subprocess.TimeoutExpired:
+            progress.tick()
+        if timeout and time.monotonic() - begun > timeout:
+            stop(process)
+            over.wait(2)
+            return False
+    over.wait(2)
+    return True
+
+
+def run(argv, title, log, *, cwd=None, env=None, timeout=None, next_step=""):
+    """Runs a program to its end; its output goes to the file `log`.
+
+    Raises Error with the end of the output when it fails.  `env` is added to our environment.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress = _Progress(title)
+    full = dict(os.environ, **(env or {}))
+    with open(log, "w", encoding="utf-8") as file:
+        file.write("$ " + shlex.join(str(a) for a in argv) + "\n")
+        file.flush()
+        try:
+            process = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=full, text=True,
+                                       errors="replace", stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
+        except FileNotFoundError as error:
+            raise Error(f"{title}: {argv[0]} is not installed",
+                        next_step or "run './winiommu setup'") from error
+        try:
+            in_time = _pump(process, file, progress, timeout)
+        except BaseException:
+            stop(process)
+            raise
+        finally:
+            progress.end()
+    if not in_time:
+        raise Error(f"{title}: no end after {timeout} s; output in {log}\n{_tail(log)}".rstrip(),
+                    next_step)
+    if process.returncode != 0:
+        how = (f"ended by signal {-process.returncode}" if process.returncode < 0
+               else f"failed with status {process.returncode}")
+        full_disk = _disk_full(log)
+        raise Error(f"{title}: {argv[0]} {how}; output in {log}\n{_tail(log)}".rstrip(),
+                    full_disk or next_step or "mend what the output names and run again")
+
+
+def _disk_full(log):
+    with open(log, encoding="utf-8", errors="replace") as file:
+        if "No space left on device" in file.read():
+            return "the disk is full: free some space and run again, nothing half-made is kept"
+    return ""
