@@ -159,9 +159,12 @@ def apply(tree, project):
         if _write(tree / path, content):
             changed.append(path)
     # Relative, so that two clones have the same tree and share a compiler cache.
+    # The one header of ours that glue may include is the one it can see.
     for link, to in (("subprojects/winiommu", project),
+                     ("include/iommu/capi.h", project / "include/iommu/capi.h"),
                      ("hw/winiommu/trace-events", project / "hw/misc/trace-events")):
         path = tree / link
+        path.parent.mkdir(parents=True, exist_ok=True)
         value = os.path.relpath(to, path.parent)
         if path.is_symlink() and os.readlink(path) == value:
             continue
