@@ -45,6 +45,9 @@ public:
         return find(at, size, true);
     }
 
+    // The region `at` lies in, or an empty one.
+    RamRegion region(Gpa at) const;
+
     // Changes whenever the map does; a pointer kept across calls is checked against it.
     std::uint32_t generation() const { return sequence_.load(std::memory_order_acquire); }
 

@@ -21,6 +21,28 @@ void RamMap::assign(std::span<const RamRegion> regions)
     sequence_.store(before + 2, std::memory_order_release);
 }
 
+RamRegion RamMap::region(Gpa at) const
+{
+    for (;;) {
+        const auto before = sequence_.load(std::memory_order_acquire);
+        RamRegion found{};
+        const auto n = count_.load(std::memory_order_relaxed);
+        for (std::uint32_t i = 0; i < n; ++i) {
+            const auto base = slots_[i].base.load(std::memory_order_relaxed);
+            const auto size = slots_[i].size.load(std::memory_order_relaxed);
+            if (at.value - base < size) {
+                found = {Gpa{base}, size, slots_[i].host.load(std::memory_order_relaxed),
+                         slots_[i].writable.load(std::memory_order_relaxed)};
+                break;
+            }
+        }
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) {
+            return found;
+        }
+    }
+}
+
 std::byte* RamMap::find(Gpa at, std::uint64_t size, bool for_write) const
 {
     for (;;) {

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A plain value that one thread at a time replaces while others read it without a lock.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace iommu {
+
+template <typename T>
+class Published {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % 8 == 0);
+    static constexpr std::size_t words = sizeof(T) / 8;
+
+public:
+    // False: another thread is replacing it right now; nothing was changed.
+    bool try_publish(const T& value)
+    {
+        auto before = sequence_.load(std::memory_order_relaxed);
+        if ((before & 1) != 0 || !sequence_.compare_exchange_strong(
+                                     before, before + 1, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
+            return false;
+        }
+        std::atomic_thread_fence(std::memory_order_release);
+        std::array<std::uint64_t, words> raw;
+        std::memcpy(raw.data(), &value, sizeof value);
+        for (std::size_t i = 0; i < words; ++i) {
+            words_[i].store(raw[i], std::memory_order_relaxed);
+        }
+        sequence_.store(before + 2, std::memory_order_release);
+        return true;
+    }
+
+    // False: it was being replaced meanwhile; `out` is then unusable.
+    bool try_read(T& out) const { return try_read_prefix(out); }
+
+    // The first sizeof(Prefix) bytes only: T must begin with a Prefix.
+    template <typename Prefix>
+    bool try_read_prefix(Prefix& out) const
+    {
+        static_assert(std::is_trivially_copyable_v<Prefix> && sizeof(Prefix) % 8 == 0 &&
+                      sizeof(Prefix) <= sizeof(T));
+        const auto before = sequence_.load(std::memory_order_acquire);
+        std::array<std::uint64_t, sizeof(Prefix) / 8> raw;
+        for (std::size_t i = 0; i < raw.size(); ++i) {
+            raw[i] = words_[i].load(std::memory_order_relaxed);
+        }
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (sequence_.load(std::memory_order_relaxed) != before || (before & 1) != 0) {
+            return false;
+        }
+        std::memcpy(&out, raw.data(), sizeof out);
+        return true;
+    }
+
+private:
+    std::atomic<std::uint64_t> sequence_{0};  // odd while being replaced
+    std::array<std::atomic<std::uint64_t>, words> words_{};
+};
+
+}  // namespace iommu
