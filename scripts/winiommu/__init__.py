@@ -21,7 +21,7 @@ import sys
 
 from . import ui
 
-COMMANDS = ("setup",)
+COMMANDS = ("setup", "test")
 
 
 class _Parser(argparse.ArgumentParser):

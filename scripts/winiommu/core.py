@@ -10,9 +10,10 @@ from . import packages, paths, ui
 CONFIGURATIONS = {
     "core": ("-Dwerror=true",),
     "core-sanitized": ("-Dwerror=true", "-Db_sanitize=address,undefined"),
+    "fuzz": ("-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dfuzz=true"),
 }
-# Configurations that another compiler builds.
-COMPILERS = {}
+# Configurations that another compiler than the default builds.
+COMPILERS = {"fuzz": {"CC": "clang", "CXX": "clang++"}}
 
 
 def ensure(configuration="core", targets=()):
@@ -22,11 +23,13 @@ def ensure(configuration="core", targets=()):
         build = paths.BUILD / configuration
         options = CONFIGURATIONS[configuration]
         env = COMPILERS.get(configuration, {})
-        if shutil.which("ccache") and not env:
-            env = {"CC": "ccache gcc", "CXX": "ccache g++"}
+        if shutil.which("ccache"):
+            env = {name: f"ccache {env.get(name, default)}"
+                   for name, default in (("CC", "gcc"), ("CXX", "g++"))}
         stamp = hashlib.sha256(json.dumps([options, env, str(paths.REPO)]).encode()).hexdigest()
         if paths.read(build / "winiommu-configured") != stamp:
             shutil.rmtree(build, ignore_errors=True)
+            # A build that stops half-way is taken up again by ninja; a configuration is not.
             ui.run(["meson", "setup", *options, build, paths.REPO], f"configure {configuration}",
                    paths.LOGS / f"configure-{configuration}.log", env=env)
             paths.write(build / "winiommu-configured", stamp)

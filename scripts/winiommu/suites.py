@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suites of `./winiommu test`.
+
+A suite is a name, a sentence and a function from Context to results.Outcome; put yours into
+SUITES.  Test programs that Meson knows need no new suite: a `test()` with `suite: 'qtest'` runs
+in the suite qtest, with `suite: 'fuzz'` in fuzz, any other in unit.
+"""
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Callable
+
+from . import core, paths, qemu, results, ui
+
+APART = {"qtest", "fuzz"}  # Meson suites that need more than the core
+
+
+@dataclasses.dataclass
+class Context:
+    args: object  # the options of ./winiommu test
+    reports: pathlib.Path  # a directory for this suite's reports and logs
+    built: dict  # what suites share, such as the QEMU
+
+    def qemu(self):
+        if "qemu" not in self.built:
+            self.built["qemu"] = qemu.from_options(self.args)
+        return self.built["qemu"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    name: str
+    what: str
+    run: Callable
+
+
+def program(name, argv, reports, *, protocol="exitcode", env=None, cwd=None, timeout=600):
+    """Runs one test program and judges it; its output is kept in the reports directory."""
+    report = reports / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    argv = [str(part) for part in argv]
+    if protocol == "gtest":
+        argv.append(f"--gtest_output=xml:{report}")
+    log = reports / f"{name}.log"
+    with open(log, "w", encoding="utf-8") as file:
+        process = subprocess.Popen(argv, cwd=cwd, env=dict(os.environ, **(env or {})),
+                                   stdin=subprocess.DEVNULL, stdout=file,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            ui.stop(process)
+            status = None
+        except BaseException:
+            ui.stop(process)
+            raise
+    output = log.read_text(encoding="utf-8", errors="replace")
+    outcome = results.judge(name, status, output, paths.read(report), protocol)
+    if not outcome.good:
+        outcome.failures[-1] += f" (output in {log})"
+    return outcome
+
+
+def together(jobs, workers=None):
+    """Runs {name: function} in parallel, printing each as it ends; the sum."""
+    total = results.Outcome()
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(
+            concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count() or 1))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        futures = {pool.submit(job): name for name, job in jobs.items()}
+        for future in concurrent.futures.as_completed(futures):
+            outcome = future.result()
+            ui.say(f"    {futures[future]}: {outcome.counts()}")
+            total += outcome
+    return total
+
+
+def meson_tests(build, wanted):
+    """The tests of a build directory whose Meson suites satisfy `wanted`."""
+    shown = subprocess.run(["meson", "introspect", "--tests", build],
+                           capture_output=True, text=True, check=False)
+    if shown.returncode:
+        raise ui.Error(f"meson introspect {build} failed: {shown.stderr.strip()}",
+                       f"remove {build} and run again")
+    tests = []
+    for test in json.loads(shown.stdout):
+        # Meson says 'project:suite', or the project alone for a test without a suite.
+        test["suites"] = {suite.partition(":")[2] for suite in test["suite"]}
+        if wanted(test["suites"]):
+            tests.append(test)
+    return tests
+
+
+def run_meson(tests, context, env, workers=None):
+    jobs = {}
+    for test in tests:
+        def job(test=test):
+            return program(test["name"], test["cmd"], context.reports,
+                           protocol=test["protocol"], cwd=test.get("workdir"),
+                           env={**test["env"], **env}, timeout=(test["timeout"] or 600) * 2)
+        jobs[test["name"]] = job
+    if not jobs:
+        return results.failed("there is no test program")
+    return together(jobs, workers)
+
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+
+def unit(context):
+    build = core.ensure("core" if context.args.plain else "core-sanitized")
+    tests = meson_tests(build, lambda suites: not suites & APART)
+    return run_meson(tests, context, SANITIZERS)
+
+
+def qemu_environment(built):
+    """How a qtest finds the QEMU under test."""
+    return {f"WINIOMMU_QEMU_{target.upper()}": str(built.system(target)) for target in qemu.TARGETS} | {
+        "WINIOMMU_QEMU_IMG": str(built.img), "WINIOMMU_QEMU_SERIES": built.series}
+
+
+def qtest(context):
+    built = context.qemu()
+    build = core.ensure("core")
+    tests = meson_tests(build, lambda suites: "qtest" in suites)
+    return run_meson(tests, context, qemu_environment(built))
+
+
+def fuzz(context):
+    """Each fuzzer for a while on its kept corpus plus what it finds."""
+    build = core.ensure("fuzz")
+    tests = meson_tests(build, lambda suites: "fuzz" in suites)
+    seconds = context.args.fuzz_seconds
+    jobs = {}
+    for test in tests:
+        def job(test=test):
+            name = test["name"]
+            found = context.reports / f"{name}-corpus"
+            found.mkdir(exist_ok=True)
+            kept = paths.REPO / "tests/fuzz/corpus" / name
+            return program(name, [test["cmd"][0], f"-max_total_time={seconds}", "-timeout=20",
+                                  "-rss_limit_mb=2048", "-print_final_stats=1",
+                                  f"-artifact_prefix={context.reports}/{name}-", found,
+                                  *([kept] if kept.is_dir() else [])],
+                           context.reports, env=SANITIZERS, timeout=seconds + 120)
+        jobs[test["name"]] = job
+    if not jobs:
+        return results.failed("there is no fuzzer")
+    return together(jobs)
+
+
+def python_tests(directory):
+    """A suite of unittest modules below tests/, run by tests/unittest_tap.py."""
+    def run(context):
+        jobs = {directory: lambda: program(
+            directory, [sys.executable, paths.REPO / "tests/unittest_tap.py",
+                        paths.REPO / "tests" / directory],
+            context.reports, protocol="tap", timeout=600)}
+        return together(jobs)
+    return run
+
+
+SUITES = (
+    Suite("launcher", "the launcher's own unit tests", python_tests("launcher")),
+    Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
+    Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
+    Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),
+    Suite("fuzz", "libFuzzer on the core's inputs", fuzz),
+)
+
+
+def find(name):
+    return next(suite for suite in SUITES if suite.name == name)
