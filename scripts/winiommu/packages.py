@@ -14,6 +14,9 @@ GROUPS = {
     # Unit tests, fuzzers, and what QEMU needs to start a machine.
     "test": ("libgtest-dev", "libgmock-dev", "clang", "libclang-rt-dev", "acpica-tools",
              "seabios", "qemu-system-data", "ipxe-qemu"),
+    # Guests; their kernels and firmware are not installed, only fetched.
+    "guest": ("dpkg-dev", "xz-utils", "debian-archive-keyring", "acpica-tools",
+              "seabios", "qemu-system-data", "ipxe-qemu"),
     "bench": ("libbenchmark-dev", "seabios", "qemu-system-data", "ipxe-qemu"),
 }
 SUPPORTED = ("12", "13")

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Sourced by init: makes the test endpoint winiommu-dma access addresses that nothing has mapped.
+# Registers: docs/specs/winiommu-dma.rst.
+
+register() { # offset -> its value
+    devmem $((bar + $1)) 32
+}
+
+program() { # offset value
+    devmem $((bar + $1)) 32 "$2"
+}
+
+program64() { # offset value
+    program "$1" $(($2 & 0xffffffff))
+    program $(($1 + 4)) $(($2 >> 32 & 0xffffffff))
+}
+
+find_endpoint() {
+    for path in /sys/bus/pci/devices/*; do
+        [ "$(cat "$path/vendor"):$(cat "$path/device")" = 0x1234:0x10dd ] && { endpoint=$path; return 0; }
+    done
+    return 1
+}
+
+# Arm's IOMMU driver gives a function its domain when a driver claims it; vfio-pci does nothing more.
+claim_endpoint() {
+    echo vfio-pci >"$endpoint/driver_override"
+    echo "${endpoint##*/}" >/sys/bus/pci/drivers_probe
+    [ -e "$endpoint/driver" ] || say failed "vfio-pci did not claim ${endpoint##*/}"
+    # PCI command register: memory space and bus master.
+    printf '\006\000' | dd of="$endpoint/config" bs=2 seek=2 count=1 conv=notrunc 2>/dev/null
+    read -r bar rest <"$endpoint/resource"
+}
+
+attempt() { # read|write iova
+    case $1 in
+    read) program64 0x20 "$2"; command=6 ;; # SRC, CHECKSUM
+    write) program64 0x28 "$2"; command=4 ;; # DST, FILL
+    esac
+    program 0x30 64 # LENGTH
+    program 0x10 $command
+    tries=0
+    while [ "$(register 0x14)" = 0x00000001 ] && [ $tries -lt 100 ]; do
+        tries=$((tries + 1))
+        usleep 10000
+    done
+    low=$(register 0x88)
+    high=$(register 0x8c)
+    say bad-dma "$1" "${endpoint##*/}" "$2" status=$(($(register 0x14))) bytes=$(($(register 0x80))) \
+        "fail=$(printf 0x%x $((high << 32 | low)))"
+}
+
+bad_dma() {
+    find_endpoint || { say failed "no winiommu-dma function"; return; }
+    claim_endpoint
+    [ "$(register 0)" = 0x414D4457 ] || say failed "winiommu-dma ID reads $(register 0)"
+    for one in $(echo "$bad" | tr , ' '); do
+        attempt "${one%:*}" "${one#*:}"
+    done
+    # The driver logs events from a threaded interrupt.
+    sleep 1
+}
