@@ -21,7 +21,7 @@ import sys
 
 from . import ui
 
-COMMANDS = ("setup", "test")
+COMMANDS = ("setup", "validate", "test", "boot")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -16,6 +16,7 @@ import sys
 from typing import Callable
 
 from . import core, paths, qemu, results, ui
+from .guest import suite as guest
 
 APART = {"qtest", "fuzz"}  # Meson suites that need more than the core
 
@@ -174,6 +175,8 @@ SUITES = (
     Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
     Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),
+    Suite("guest-unit", "what the guest launcher builds, believes and reports", python_tests("guest")),
+    Suite("guest", "Linux behind the devices: data, faults, tables; and broken set-ups", guest.run),
     Suite("fuzz", "libFuzzer on the core's inputs", fuzz),
 )
 

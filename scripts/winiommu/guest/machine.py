@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The machines guests run on, and QEMU's command line for one case."""
+
+import dataclasses
+import pathlib
+import subprocess
+
+from .. import ui
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A QEMU machine with our device. `boots` and `variants` name the choices, the default first."""
+
+    name: str
+    architecture: str
+    device: str
+    boots: tuple[str, ...]
+    variants: dict[str, str]  # name -> device options
+    table: str  # the ACPI table of the IOMMU
+    console: str
+    cpu: str
+
+
+MACHINES = {
+    "virt": Machine(
+        "virt", "aarch64", "winiommu-smmuv3", ("acpi", "dt"), {"default": ""}, "IORT", "ttyAMA0", "cortex-a57"),
+    "q35": Machine(
+        "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
+        {"legacy": "", "scalable": "scalable-mode=on"}, "DMAR", "ttyS0", "max"),
+}
+
+# What `--machine all` means: the machines whose device is complete.
+SUPPORTED = ("virt",)
+
+ENDPOINT = "winiommu-dma"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One guest: which machine, firmware, kernel and IOMMU set-up."""
+
+    machine: Machine
+    boot: str
+    kernel: str
+    variant: str
+    strict: bool = True
+
+    @property
+    def name(self):
+        parts = [self.machine.name, self.boot, self.kernel]
+        if self.variant != next(iter(self.machine.variants)):
+            parts.append(self.variant)
+        return "-".join(parts + ([] if self.strict else ["lazy"]))
+
+    @property
+    def uefi(self):
+        return self.boot in ("acpi", "uefi")
+
+    @property
+    def acpi(self):
+        return self.boot != "dt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The files a guest is made of."""
+
+    qemu: pathlib.Path
+    kernel: pathlib.Path
+    initramfs: pathlib.Path
+    firmware: pathlib.Path | None
+    disks: dict[str, pathlib.Path]
+    directory: pathlib.Path
+
+
+def case(machine, boot=None, kernel="6.12", variant=None, strict=True):
+    """A case by names; Error when the machine does not have such a thing."""
+    found = MACHINES[machine]
+    boot = boot or found.boots[0]
+    variant = variant or next(iter(found.variants))
+    if boot not in found.boots:
+        raise ui.Error(f"{machine} does not boot by '{boot}'", f"--boot is one of: {', '.join(found.boots)}")
+    if variant not in found.variants:
+        raise ui.Error(f"{machine} has no set-up '{variant}'", f"it is one of: {', '.join(found.variants)}")
+    return Case(found, boot, kernel, variant, strict)
+
+
+def devices(qemu):
+    """The names of the devices a QEMU binary has."""
+    listing = subprocess.run([str(qemu), "-device", "help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True, check=False)
+    return {line.split('"')[1] for line in listing.stdout.splitlines() if line.startswith('name "')}
+
+
+def require_devices(one, qemu):
+    for name in (one.machine.device, ENDPOINT):
+        if name not in devices(qemu):
+            raise ui.Error(f"{qemu.name} has no device {name}: nothing to check on {one.machine.name}",
+                           "run './winiommu setup', which builds QEMU with our devices")
+
+
+def _machine_options(one):
+    if one.machine.name == "virt":
+        return f"virt,gic-version=3,its=on,acpi={'on' if one.acpi else 'off'}"
+    return "q35,kernel-irqchip=split"
+
+
+def _iommu(one):
+    options = one.machine.variants[one.variant]
+    return ["-device", ",".join(filter(None, [one.machine.device, options]))]
+
+
+def _firmware(one, parts):
+    if not one.uefi:
+        return []
+    code = parts.firmware / "code.fd"
+    if one.machine.architecture == "aarch64":
+        return ["-bios", str(code)]
+    variables = parts.directory / "vars.fd"
+    variables.write_bytes((parts.firmware / "vars.fd").read_bytes())
+    return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
+            "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
+
+
+def _disks(parts):
+    """NVMe without, virtio-blk with an I/O thread: translations with and without QEMU's big lock."""
+    nvme, virtio = parts.disks["nvme0n1"], parts.disks["vda"]
+    return ["-drive", f"if=none,id=nvme,format=raw,cache=unsafe,file={nvme}",
+            "-device", "nvme,drive=nvme,serial=winiommu,bus=pcie.0,addr=2",
+            "-object", "iothread,id=io",
+            "-drive", f"if=none,id=virtio,format=raw,cache=unsafe,file={virtio}",
+            "-device", "virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on,iothread=io,bus=pcie.0,addr=3"]
+
+
+def kernel_arguments(one):
+    words = [f"console={one.machine.console}", "panic=-1", "iommu.passthrough=0",
+             f"iommu.strict={int(one.strict)}"]
+    if one.machine.architecture == "x86_64":
+        words += ["intel_iommu=on" + (",sm_on" if one.variant == "scalable" else ",sm_off"), "no_timer_check"]
+    return words
+
+
+def command(one, parts, words, *, iommu=True, endpoint=True, serial="stdio", extra=()):
+    """QEMU's command line; `words` are added to the kernel's. The IOMMU precedes what is behind it."""
+    argv = [str(parts.qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-serial", serial, "-M", _machine_options(one), "-accel", "tcg", "-cpu", one.machine.cpu, "-smp", "2",
+            "-m", "768", *_firmware(one, parts)]
+    if iommu:
+        argv += _iommu(one)
+    argv += _disks(parts)
+    if endpoint:
+        argv += ["-device", f"{ENDPOINT},bus=pcie.0,addr=4"]
+    return argv + ["-kernel", str(parts.kernel), "-initrd", str(parts.initramfs),
+                   "-append", " ".join([*kernel_arguments(one), *words]), *extra]

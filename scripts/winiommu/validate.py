@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`./winiommu validate`: real Linux guests move verified data through our devices."""
+
+import contextlib
+import random
+import sys
+
+from . import packages, qemu
+from .guest import checks, console, machine, matrix, report, store
+
+SUMMARY = "boot Linux behind our devices, check its data, and end in PASS or FAIL"
+
+
+def arguments(parser):
+    parser.add_argument("--machine", choices=(*machine.MACHINES, "all"), default="all",
+                        help="the machine to check (default: all that are supported)")
+    parser.add_argument("--boot", choices=sorted({boot for one in machine.MACHINES.values() for boot in one.boots}),
+                        help="virt: acpi (through UEFI) or dt; q35: uefi or bios (default: all)")
+    parser.add_argument("--kernel", choices=(*store.KERNELS, "all"), default="6.12",
+                        help="Debian's kernel series (default 6.12)")
+    parser.add_argument("--format", choices=report.FORMATS, default="text", dest="form",
+                        help="the report on standard output; with json, tap and junit all else goes to standard error")
+    parser.add_argument("--seed", type=int, metavar="N", help="repeat a run: the seed its report names")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", default=console.Limits().total,
+                        help="how long one guest may take (default %(default).0f)")
+    parser.add_argument("--break", choices=checks.BREAKAGES, dest="breakage",
+                        help="make the set-up wrong on purpose, to see that it fails: " + ", ".join(checks.BREAKAGES))
+    qemu.add_options(parser)
+
+
+def run(args):
+    aside = contextlib.nullcontext() if args.form == "text" else contextlib.redirect_stdout(sys.stderr)
+    with aside:
+        cases = matrix.validate(args.machine, args.boot, tuple(store.KERNELS) if args.kernel == "all" else (args.kernel,))
+        packages.ensure("build", "guest")
+        built = qemu.from_options(args)
+        seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
+        limits = console.Limits(total=args.timeout, silence=min(args.timeout, console.Limits().silence))
+        results = list(matrix.run(cases, built, seed=seed, limits=limits, breakage=args.breakage))
+    if args.form == "text":
+        print()
+    sys.stdout.write(report.render(args.form, results))
+    sys.stdout.flush()
+    return 0 if report.passed(results) else 1
