@@ -22,22 +22,35 @@
 #include "system/address-spaces.h"
 #include "system/memory.h"
 #define WI_CLASS_DATA const void*
+#define WI_INTERFACE const InterfaceInfo
 #else
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
 #define WI_CLASS_DATA void*
+#define WI_INTERFACE InterfaceInfo
 #endif
 
 #if __has_include("hw/core/sysbus.h")
 #include "hw/core/boards.h"
 #include "hw/core/irq.h"
+#include "hw/core/qdev-properties-system.h"
 #include "hw/core/qdev-properties.h"
+#include "hw/core/resettable.h"
 #include "hw/core/sysbus.h"
 #else
 #include "hw/boards.h"
 #include "hw/irq.h"
+#include "hw/qdev-properties-system.h"
 #include "hw/qdev-properties.h"
+#include "hw/resettable.h"
 #include "hw/sysbus.h"
+#endif
+
+/* A chardev as its user sees it. */
+#if QEMU_VERSION_MAJOR > 10 || (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 2)
+#define WI_CHARDEV CharFrontend
+#else
+#define WI_CHARDEV CharBackend
 #endif
 
 #endif

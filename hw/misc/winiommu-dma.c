@@ -1,0 +1,405 @@
+/*
+ * winiommu-dma: a PCI function that does DMA on command, docs/specs/winiommu-dma.rst.
+ *
+ * What a command means is in the core (hw/misc/dma); this file is the PCI device around
+ * it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+
+#include "block/aio.h"
+#include "chardev/char-fe.h"
+#include "hw/pci/msi.h"
+#include "hw/pci/msix.h"
+#include "hw/pci/pcie.h"
+#include "migration/vmstate.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "system/iothread.h"
+#include "winiommu-compat.h"
+#include "winiommu-translator.h"
+
+#define TYPE_WINIOMMU_DMA "winiommu-dma"
+OBJECT_DECLARE_SIMPLE_TYPE(WinIommuDma, WINIOMMU_DMA)
+
+#define PASID_OFFSET PCI_CONFIG_SPACE_SIZE
+
+struct WinIommuDma {
+    PCIDevice parent_obj;
+
+    MemoryRegion registers;
+    MemoryRegion buffer;
+    WI_CHARDEV chardev;
+    IOThread* iothread;
+
+    WiDma* dma;
+
+    /* Found at the first command: the IOMMU of this project above us. */
+    bool searched;
+    WiTranslatorClass* translator;
+    WiFunction* function;
+
+    /* RAM between pin and unpin. */
+    MemoryRegion* pinned_region;
+    hwaddr pinned_offset;
+
+    void* saved;
+    uint32_t saved_size;
+};
+
+/* ---------------------------------------------------------------- the board */
+
+static bool is_special(const WiDmaAccess* access)
+{
+    return (access->attributes & ~WI_WRITE) != 0;
+}
+
+static bool is_bus_master(WinIommuDma* d)
+{
+    return pci_get_word(d->parent_obj.config + PCI_COMMAND) & PCI_COMMAND_MASTER;
+}
+
+/* The system address of a special access, or false: aborted. */
+static bool translate_special(WinIommuDma* d, const WiDmaAccess* access, hwaddr* output)
+{
+    WiTranslation out;
+
+    if (!is_bus_master(d) ||
+        !d->translator->translate(d->function, access->address, access->attributes,
+                                  access->substream, &out)) {
+        return false;
+    }
+    *output = out.output;
+    return true;
+}
+
+static int board_transfer(void* opaque, const WiDmaAccess* access, void* data)
+{
+    WinIommuDma* d = opaque;
+    const bool is_write = access->attributes & WI_WRITE;
+    MemTxResult result;
+    hwaddr output;
+
+    if (!is_special(access)) {
+        result =
+            pci_dma_rw(&d->parent_obj, access->address, data, access->size,
+                       is_write ? DMA_DIRECTION_FROM_DEVICE : DMA_DIRECTION_TO_DEVICE,
+                       MEMTXATTRS_UNSPECIFIED);
+        return result == MEMTX_OK ? 0 : -1;
+    }
+    RCU_READ_LOCK_GUARD();
+    if (!translate_special(d, access, &output)) {
+        return -1;
+    }
+    result = address_space_rw(&address_space_memory, output, MEMTXATTRS_UNSPECIFIED, data,
+                              access->size, is_write);
+    return result == MEMTX_OK ? 0 : -1;
+}
+
+/* An atomic reads and writes: both must be allowed.  The read is asked for first. */
+static bool readable(WinIommuDma* d, const WiDmaAccess* access)
+{
+    WiDmaAccess read = *access;
+    uint64_t data;
+
+    read.attributes &= ~WI_WRITE;
+    return board_transfer(d, &read, &data) == 0;
+}
+
+static void* board_pin(void* opaque, const WiDmaAccess* access)
+{
+    WinIommuDma* d = opaque;
+    AddressSpace* as = pci_get_address_space(&d->parent_obj);
+    hwaddr address = access->address, length = access->size;
+    MemoryRegion* region;
+
+    if (!readable(d, access)) {
+        return NULL;
+    }
+    rcu_read_lock();
+    if (is_special(access)) {
+        as = &address_space_memory;
+        if (!translate_special(d, access, &address)) {
+            rcu_read_unlock();
+            return NULL;
+        }
+    }
+    region = address_space_translate(as, address, &d->pinned_offset, &length, true,
+                                     MEMTXATTRS_UNSPECIFIED);
+    if (length < access->size || !memory_region_is_ram(region) || region->readonly ||
+        memory_region_is_ram_device(region)) {
+        rcu_read_unlock();
+        return NULL;
+    }
+    d->pinned_region = region;
+    return (uint8_t*)memory_region_get_ram_ptr(region) + d->pinned_offset;
+}
+
+static void board_unpin(void* opaque, const WiDmaAccess* access, void* pinned)
+{
+    WinIommuDma* d = opaque;
+
+    memory_region_set_dirty(d->pinned_region, d->pinned_offset, access->size);
+    d->pinned_region = NULL;
+    rcu_read_unlock();
+}
+
+static void finish_bh(void* opaque)
+{
+    WinIommuDma* d = opaque;
+
+    wi_dma_finish(d->dma);
+}
+
+static void work_bh(void* opaque)
+{
+    WinIommuDma* d = opaque;
+
+    wi_dma_work(d->dma);
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), finish_bh, d);
+}
+
+static void board_start(void* opaque)
+{
+    WinIommuDma* d = opaque;
+
+    if (d->iothread) {
+        aio_bh_schedule_oneshot(iothread_get_aio_context(d->iothread), work_bh, d);
+        return;
+    }
+    wi_dma_work(d->dma);
+    wi_dma_finish(d->dma);
+}
+
+static void board_interrupt(void* opaque, unsigned vector)
+{
+    WinIommuDma* d = opaque;
+    PCIDevice* pci = &d->parent_obj;
+
+    if (vector >= WI_DMA_VECTORS) {
+        return;
+    }
+    if (msix_enabled(pci)) {
+        msix_notify(pci, vector);
+    } else if (msi_enabled(pci) && vector < msi_nr_vectors_allocated(pci)) {
+        msi_notify(pci, vector);
+    }
+}
+
+static void board_log(void* opaque, uint8_t byte)
+{
+    WinIommuDma* d = opaque;
+
+    qemu_chr_fe_write(&d->chardev, &byte, 1);
+}
+
+static bool board_understands_attributes(void* opaque)
+{
+    WinIommuDma* d = opaque;
+
+    if (!d->searched) {
+        d->translator = winiommu_find_translator(
+            pci_device_iommu_address_space(&d->parent_obj), &d->function);
+        d->searched = true;
+    }
+    return d->translator != NULL;
+}
+
+/* ---------------------------------------------------------------- registers */
+
+static uint64_t registers_read(void* opaque, hwaddr offset, unsigned size)
+{
+    WinIommuDma* d = opaque;
+
+    return wi_dma_read(d->dma, offset, size);
+}
+
+static void registers_write(void* opaque, hwaddr offset, uint64_t value, unsigned size)
+{
+    WinIommuDma* d = opaque;
+
+    wi_dma_write(d->dma, offset, size, value);
+}
+
+static const MemoryRegionOps registers_ops = {
+    .read = registers_read,
+    .write = registers_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 1, .max_access_size = 8},
+    .impl = {.min_access_size = 1, .max_access_size = 8},
+};
+
+/* ---------------------------------------------------------------- the PCI function */
+
+/* Nothing of ours runs in the iothread afterwards.  BQL held. */
+static void drain(WinIommuDma* d)
+{
+    while (wi_dma_busy(d->dma)) {
+        aio_poll(qemu_get_aio_context(), true);
+    }
+}
+
+static void add_pasid_capability(PCIDevice* pci)
+{
+    /* PCIe 7.8.9 "PASID Extended Capability Structure": 20 bits, execute, privileged. */
+    pcie_add_capability(pci, PCI_EXT_CAP_ID_PASID, 1, PASID_OFFSET,
+                        PCI_EXT_CAP_PASID_SIZEOF);
+    pci_set_word(pci->config + PASID_OFFSET + PCI_PASID_CAP,
+                 PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV | 20 << 8);
+    pci_set_word(pci->wmask + PASID_OFFSET + PCI_PASID_CTRL,
+                 PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | PCI_PASID_CTRL_PRIV);
+}
+
+static bool add_interrupts(PCIDevice* pci, Error** errp)
+{
+    if (msi_init(pci, 0, WI_DMA_VECTORS, true, true, errp) < 0 ||
+        msix_init_exclusive_bar(pci, WI_DMA_VECTORS, 1, errp) < 0) {
+        return false;
+    }
+    for (unsigned vector = 0; vector < WI_DMA_VECTORS; vector++) {
+        msix_vector_use(pci, vector);
+    }
+    return true;
+}
+
+static void winiommu_dma_realize(PCIDevice* pci, Error** errp)
+{
+    WinIommuDma* d = WINIOMMU_DMA(pci);
+    const WiDmaBoard board = {
+        .opaque = d,
+        .transfer = board_transfer,
+        .pin = board_pin,
+        .unpin = board_unpin,
+        .start = board_start,
+        .interrupt = board_interrupt,
+        .log = board_log,
+        .understands_attributes = board_understands_attributes,
+    };
+
+    if (pcie_endpoint_cap_init(pci, 0) < 0) {
+        error_setg(errp, "winiommu-dma needs a PCI Express bus, such as pcie.0");
+        return;
+    }
+    pcie_cap_flr_init(pci);
+    add_pasid_capability(pci);
+    if (!add_interrupts(pci, errp) ||
+        !memory_region_init_ram(&d->buffer, OBJECT(d), "winiommu-dma-buffer",
+                                WI_DMA_BUFFER_SIZE, errp)) {
+        return;
+    }
+    d->dma =
+        wi_dma_new(&board, memory_region_get_ram_ptr(&d->buffer), d->iothread != NULL);
+    memory_region_init_io(&d->registers, OBJECT(d), &registers_ops, d,
+                          "winiommu-dma-registers", WI_DMA_MMIO_SIZE);
+    pci_register_bar(pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &d->registers);
+    pci_register_bar(pci, 2, PCI_BASE_ADDRESS_SPACE_MEMORY, &d->buffer);
+}
+
+static void winiommu_dma_exit(PCIDevice* pci)
+{
+    WinIommuDma* d = WINIOMMU_DMA(pci);
+
+    drain(d);
+    wi_dma_free(d->dma);
+    msix_uninit_exclusive_bar(pci);
+    msi_uninit(pci);
+    pcie_cap_exit(pci);
+}
+
+static void winiommu_dma_write_config(PCIDevice* pci, uint32_t address, uint32_t value,
+                                      int size)
+{
+    pci_default_write_config(pci, address, value, size);
+    pcie_cap_flr_write_config(pci, address, value, size);
+}
+
+static void winiommu_dma_reset_hold(Object* object, ResetType type)
+{
+    WinIommuDma* d = WINIOMMU_DMA(object);
+
+    drain(d);
+    wi_dma_reset(d->dma);
+}
+
+/* ---------------------------------------------------------------- migration */
+
+static int winiommu_dma_pre_save(void* opaque)
+{
+    WinIommuDma* d = opaque;
+    size_t size;
+
+    drain(d);
+    free(d->saved);
+    d->saved = wi_dma_save(d->dma, &size);
+    d->saved_size = size;
+    return d->saved ? 0 : -1;
+}
+
+static int winiommu_dma_post_load(void* opaque, int version)
+{
+    WinIommuDma* d = opaque;
+    const char* problem = wi_dma_load(d->dma, d->saved, d->saved_size);
+
+    if (problem) {
+        error_report("%s", problem);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static const VMStateDescription winiommu_dma_vmstate = {
+    .name = TYPE_WINIOMMU_DMA,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_save = winiommu_dma_pre_save,
+    .post_load = winiommu_dma_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_PCI_DEVICE(parent_obj, WinIommuDma),
+            VMSTATE_MSIX(parent_obj, WinIommuDma),
+            VMSTATE_UINT32(saved_size, WinIommuDma),
+            VMSTATE_VBUFFER_ALLOC_UINT32(saved, WinIommuDma, 0, NULL, saved_size),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+static const Property winiommu_dma_properties[] = {
+    DEFINE_PROP_LINK("iothread", WinIommuDma, iothread, TYPE_IOTHREAD, IOThread*),
+    DEFINE_PROP_CHR("chardev", WinIommuDma, chardev),
+};
+
+static void winiommu_dma_class_init(ObjectClass* klass, WI_CLASS_DATA data)
+{
+    DeviceClass* dc = DEVICE_CLASS(klass);
+    PCIDeviceClass* pc = PCI_DEVICE_CLASS(klass);
+
+    pc->realize = winiommu_dma_realize;
+    pc->exit = winiommu_dma_exit;
+    pc->config_write = winiommu_dma_write_config;
+    pc->vendor_id = PCI_VENDOR_ID_QEMU;
+    pc->device_id = 0x10dd;
+    pc->revision = 1;
+    pc->class_id = PCI_CLASS_OTHERS;
+    RESETTABLE_CLASS(klass)->phases.hold = winiommu_dma_reset_hold;
+    dc->desc = "DMA test endpoint (winiommu)";
+    dc->vmsd = &winiommu_dma_vmstate;
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    device_class_set_props(dc, winiommu_dma_properties);
+}
+
+static const TypeInfo winiommu_dma_info = {
+    .name = TYPE_WINIOMMU_DMA,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(WinIommuDma),
+    .class_init = winiommu_dma_class_init,
+    .interfaces = (WI_INTERFACE[]){{INTERFACE_PCIE_DEVICE}, {}},
+};
+
+static void winiommu_dma_register(void)
+{
+    type_register_static(&winiommu_dma_info);
+}
+
+type_init(winiommu_dma_register)
