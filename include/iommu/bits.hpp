@@ -10,9 +10,13 @@
 
 namespace iommu {
 
+// Not constexpr: reaching it at compile time is the error message.
+void a_bit_is_missing_or_claimed_twice();
+
 template <typename Self, unsigned Width>
 class Descriptor {
-    static_assert(Width % 64 == 0);
+    static_assert(Width == 32 || Width % 64 == 0);  // 32: a register
+    static constexpr unsigned words = (Width + 63) / 64;
 
 public:
     // Bits [Hi:Lo] as the manual prints them, counted from bit 0 of the structure.
@@ -64,9 +68,9 @@ public:
         unsigned next = 0;
         const bool gapless = ((Fs::lo == next && (next = Fs::hi + 1, true)) && ...);
         if (!gapless || next != Width) {
-            throw "a bit is missing, or claimed twice";
+            a_bit_is_missing_or_claimed_twice();
         }
-        std::array<std::uint64_t, Width / 64> res0{};
+        std::array<std::uint64_t, words> res0{};
         ((res0[Fs::lo / 64] |= Fs::reserved ? Fs::mask : 0), ...);
         return res0;
     }
@@ -93,13 +97,13 @@ public:
     constexpr bool res0_violated() const
     {
         std::uint64_t bad = 0;
-        for (unsigned i = 0; i < Width / 64; ++i) {
+        for (unsigned i = 0; i < words; ++i) {
             bad |= dword[i] & Self::layout[i];
         }
         return bad != 0;
     }
 
-    std::array<std::uint64_t, Width / 64> dword{};
+    std::array<std::uint64_t, words> dword{};
 };
 
 }  // namespace iommu
