@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The C interface common to every device, and the SMMUv3's own.
+#include "hw/iommu/capi.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+namespace iommu {
+
+namespace {
+
+MemoryResult result(int status)
+{
+    return status == 0 ? MemoryResult::Ok : MemoryResult::Abort;
+}
+
+Stream* stream_of(WiStream* handle)
+{
+    return reinterpret_cast<Stream*>(handle);
+}
+const Stream* stream_of(const WiStream* handle)
+{
+    return reinterpret_cast<const Stream*>(handle);
+}
+
+}  // namespace
+
+const char* CHost::refuse(const WiHost* host)
+{
+    const bool complete = host && host->read && host->write && host->mark_dirty &&
+                          host->pulse && host->send_msi && host->unmapped &&
+                          host->bypass_changed && host->guest_error;
+    return complete ? nullptr : "winiommu: WiHost lacks a callback; supply all of them";
+}
+
+MemoryResult CHost::read(Gpa from, std::span<std::byte> to)
+{
+    return result(callbacks_.read(callbacks_.opaque, from.value, to.data(), to.size()));
+}
+
+MemoryResult CHost::write(Gpa to, std::span<const std::byte> from)
+{
+    return result(
+        callbacks_.write(callbacks_.opaque, to.value, from.data(), from.size()));
+}
+
+void CHost::mark_dirty(Gpa at, std::size_t size)
+{
+    callbacks_.mark_dirty(callbacks_.opaque, at.value, size);
+}
+
+void CHost::pulse(unsigned line)
+{
+    callbacks_.pulse(callbacks_.opaque, line);
+}
+
+MemoryResult CHost::send_msi(Gpa address, std::uint32_t data)
+{
+    return result(callbacks_.send_msi(callbacks_.opaque, address.value, data));
+}
+
+void CHost::unmapped(StreamCookie stream, Iova base, std::uint64_t size)
+{
+    callbacks_.unmapped(callbacks_.opaque, stream, base.value, size);
+}
+
+void CHost::bypass_changed(StreamCookie stream)
+{
+    callbacks_.bypass_changed(callbacks_.opaque, stream);
+}
+
+void CHost::guest_error(const char* text)
+{
+    callbacks_.guest_error(callbacks_.opaque, text);
+}
+
+}  // namespace iommu
+
+using namespace iommu;
+
+extern "C" {
+
+void wi_iommu_free(WiIommu* iommu)
+{
+    delete iommu;
+}
+
+void wi_iommu_reset(WiIommu* iommu)
+{
+    iommu->device->reset();
+}
+
+uint64_t wi_iommu_mmio_read(WiIommu* iommu, uint64_t offset, unsigned size)
+{
+    return iommu->device->mmio_read(offset, size);
+}
+
+void wi_iommu_mmio_write(WiIommu* iommu, uint64_t offset, unsigned size, uint64_t value)
+{
+    iommu->device->mmio_write(offset, size, value);
+}
+
+void wi_iommu_set_ram(WiIommu* iommu, const WiRamRegion* regions, size_t count)
+{
+    std::vector<RamRegion> ram;
+    ram.reserve(count);
+    for (size_t i = 0; i < count; ++i) {
+        const auto& from = regions[i];
+        ram.push_back({Gpa{from.gpa}, from.size, static_cast<std::byte*>(from.host),
+                       !from.readonly});
+    }
+    iommu->device->memory().ram().assign(ram);
+}
+
+void* wi_iommu_save(const WiIommu* iommu, size_t* size)
+{
+    const auto state = iommu->device->save();
+    void* copy = std::malloc(state.size());
+    *size = copy ? state.size() : 0;
+    if (copy) {
+        std::memcpy(copy, state.data(), state.size());
+    }
+    return copy;
+}
+
+const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size)
+{
+    return iommu->device->load({static_cast<const std::byte*>(state), size});
+}
+
+WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie)
+{
+    return reinterpret_cast<WiStream*>(iommu->device->stream(id, cookie));
+}
+
+bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes,
+                         uint32_t substream, WiTranslation* out)
+{
+    const Transaction access{
+        .address = Iova{address},
+        .access = attributes & WI_WRITE ? Access::Write : Access::Read,
+        .privilege = attributes & WI_PRIVILEGED ? Privilege::Privileged : Privilege::User,
+        .content = attributes & WI_INSTRUCTION ? Content::Instruction : Content::Data,
+        // 20 bits are all a requester can send: PCIe 6.20.
+        .substream = {substream & 0xfffff, (attributes & WI_SUBSTREAM) != 0},
+    };
+    Translation translation;
+    if (stream_of(stream)->translate(access, translation) != Stream::Result::Ok) {
+        return false;
+    }
+    *out = {translation.output.value, translation.mask, translation.read,
+            translation.write};
+    return true;
+}
+
+bool wi_stream_bypassed(const WiStream* stream)
+{
+    return stream_of(stream)->bypassed();
+}
+
+void wi_stream_want_unmaps(WiStream* stream, bool wanted)
+{
+    stream_of(stream)->want_unmaps(wanted);
+}
+
+}  // extern "C"

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What stands behind the handles of iommu/capi.h.
+#pragma once
+
+#include <memory>
+
+#include "iommu/capi.h"
+#include "iommu/device.hpp"
+
+namespace iommu {
+
+// A WiHost as a Host.
+class CHost final : public Host {
+public:
+    explicit CHost(const WiHost& callbacks) : callbacks_(callbacks) {}
+
+    // nullptr, or one line: every callback is called sooner or later.
+    static const char* refuse(const WiHost*);
+
+    MemoryResult read(Gpa from, std::span<std::byte> to) override;
+    MemoryResult write(Gpa to, std::span<const std::byte> from) override;
+    void mark_dirty(Gpa at, std::size_t size) override;
+    void pulse(unsigned line) override;
+    MemoryResult send_msi(Gpa address, std::uint32_t data) override;
+    void unmapped(StreamCookie stream, Iova base, std::uint64_t size) override;
+    void bypass_changed(StreamCookie stream) override;
+    void guest_error(const char* text) override;
+
+private:
+    const WiHost callbacks_;
+};
+
+}  // namespace iommu
+
+struct WiIommu {
+    explicit WiIommu(const WiHost& callbacks) : host(callbacks) {}
+
+    iommu::CHost host;
+    std::unique_ptr<iommu::Device> device;
+};

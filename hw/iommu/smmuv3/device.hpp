@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The SMMUv3 around its translation: SMMU chapters 4 (commands), 6 (registers), 7 (events
+// and errors) and 3.18 (interrupts).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "hw/iommu/smmuv3/disabled_translator.hpp"
+#include "hw/iommu/smmuv3/fault.hpp"
+#include "hw/iommu/smmuv3/spec/commands.hpp"
+#include "hw/iommu/smmuv3/spec/registers.hpp"
+#include "hw/iommu/smmuv3/translator.hpp"
+#include "iommu/device.hpp"
+
+namespace iommu::smmu {
+
+struct Configuration {
+    Capabilities capabilities{};
+    bool gbpa_abort = false;  // reset value of GBPA.ABORT
+    bool msi = true;          // IDR0.MSI
+};
+
+// Wired interrupt outputs, SMMU 3.18.2 "Interrupt sources"; the numbers are capi.h's.
+enum class Line : unsigned {
+    EventQueue = 0,
+    PriQueue = 1,
+    CommandSync = 2,
+    GlobalError = 3
+};
+
+using Engine = DisabledTranslator;
+using EngineStream = DisabledStreamEntry;
+
+class Smmuv3 final : public Device {
+public:
+    static constexpr std::uint64_t mmio_size = 0x20000;  // SMMU 6.1, two 64 KiB pages
+    static constexpr unsigned max_queue_log2 = 19;       // IDR1.CMDQS, IDR1.EVENTQS
+
+    // nullptr, or one line saying which value the architecture does not have.
+    static const char* refuse(const Configuration&);
+
+    // `refuse` has been asked.
+    Smmuv3(const Configuration&, Host&);
+    ~Smmuv3() override;
+
+    std::uint64_t mmio_read(std::uint64_t offset, unsigned size) override;
+    void mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value) override;
+    void reset() override;
+    Stream* stream(std::uint32_t id, StreamCookie cookie) override;
+    std::vector<std::byte> save() const override;
+    const char* load(std::span<const std::byte> state) override;
+    GuestMemory& memory() override { return memory_; }
+
+private:
+    class Requester;
+
+    struct MsiTarget {
+        std::uint64_t address = 0;    // IRQ_CFG0
+        std::uint32_t data = 0;       // IRQ_CFG1
+        std::uint32_t attribute = 0;  // IRQ_CFG2: stored, QEMU's bus has no attributes
+    };
+
+    // Everything software can read back.  Values UNKNOWN at reset are zero.
+    struct Registers {
+        std::uint32_t cr0 = 0, cr1 = 0, cr2 = 0, gbpa = 0, irq_ctrl = 0;
+        std::uint32_t gerror = 0, gerrorn = 0;
+        std::uint64_t strtab_base = 0;
+        std::uint32_t strtab_base_cfg = 0;
+        std::uint64_t cmdq_base = 0;
+        std::uint32_t cmdq_prod = 0, cmdq_cons = 0;
+        std::uint64_t eventq_base = 0;
+        std::uint32_t eventq_prod = 0, eventq_cons = 0;
+        MsiTarget gerror_msi, eventq_msi;
+    };
+
+    // SMMU 3.5.1 "SMMU circular queues": n bits of index, a wrap bit above them.
+    struct Ring {
+        unsigned log2 = 0;
+        std::uint32_t size() const { return std::uint32_t{1} << log2; }
+        std::uint32_t wrapped(std::uint32_t index) const
+        {
+            return index & (2 * size() - 1);
+        }
+        std::uint32_t slot(std::uint32_t index) const { return index & (size() - 1); }
+        // More than size(): an inconsistent pair of indexes.
+        std::uint32_t used(std::uint32_t prod, std::uint32_t cons) const
+        {
+            return wrapped(prod - cons);
+        }
+    };
+
+    // capabilities.cpp: SMMU 6.3.1 to 6.3.8.
+    std::uint32_t identification(std::uint32_t offset) const;
+
+    // device.cpp: registers, SMMU chapter 6.
+    std::uint32_t read32(std::uint32_t offset) const;
+    void write32(std::uint32_t offset, std::uint32_t value);
+    std::uint32_t read_reporting(std::uint32_t offset) const;
+    void write_reporting(std::uint32_t offset, std::uint32_t value);
+    void write_cr0(std::uint32_t value);
+    void write_cr1(std::uint32_t value);
+    void write_gbpa(std::uint32_t value);
+    void write_gerrorn(std::uint32_t value);
+    bool smmu_enabled() const;
+    bool command_queue_enabled() const;
+    Ring command_ring() const;
+    Ring event_ring() const;
+    std::uint64_t oas_mask() const;
+    Registers reset_values() const;
+    Settings settings() const;
+    void configuration_changed();
+
+    // state.cpp
+    bool holdable(const Registers&) const;
+
+    // commands.cpp: SMMU chapter 4.
+    enum class Executed : std::uint8_t { Done, Signal, Illegal };
+    void consume_commands();
+    bool consume_batch(std::uint32_t& budget);
+    void commit_consumed(std::uint32_t cons);
+    Gpa command_queue_address() const;
+    Executed execute(const Command&);
+    static Executed execute_sync(const Command&);
+    Executed invalidate_stes(const Command&);
+    Executed invalidate_cds(const Command&);
+    Executed invalidate_stage1(const Command&);
+    Executed invalidate_stage2(const Command&);
+    Expected<Command, MemoryAbort> fetch_command(std::uint32_t slot,
+                                                 const std::byte* queue);
+    void signal_completion(const Command&);
+    void stop_commands(CommandError, const Command*);
+
+    // events.cpp: SMMU 7.2 to 7.4.
+    enum class Recorded : std::uint8_t { Discarded, Appended, FirstAppended, Aborted };
+    void record(const Fault&);
+    Recorded append(const std::array<std::uint64_t, 4>& words);
+    bool store_event(Ring, const std::array<std::uint64_t, 4>& words);
+
+    // interrupts.cpp: SMMU 3.18, 7.5.
+    void activate(std::uint32_t gerror_flag);
+    void interrupt(Line, const MsiTarget* target, std::uint32_t abort_flag);
+    MemoryResult send_msi(std::uint64_t address, std::uint32_t data);
+
+    // streams.cpp: requesters, and what the host wants to know about them.
+    Requester* find(std::uint32_t id) const;
+    void notify_unmapped(Iova base, std::uint64_t size);
+    void notify_range(const AddressRange&);
+    void notify_configuration(std::uint32_t first, std::uint64_t count);
+
+    const Configuration configuration_;
+    Host& host_;
+    GuestMemory memory_;
+    Engine engine_;
+
+    // Guards what recording an event touches, from any thread: GERROR, GERRORN, IRQ_CTRL,
+    // the MSI targets, CR0.EVENTQEN and the event queue.  Nothing of the host but
+    // mark_dirty is called with it held: an interrupt or a write to another device may
+    // come back to our registers.
+    mutable std::mutex reporting_;
+    Registers registers_;
+    bool consuming_ = false;
+    bool command_error_ = false;  // GERROR.CMDQ_ERR != GERRORN.CMDQ_ERR
+
+    // Two levels by StreamID; entries are created by stream() and never move.
+    static constexpr unsigned leaf_bits = 8;
+    using Leaf = std::vector<std::unique_ptr<Requester>>;
+    std::vector<std::unique_ptr<Leaf>> requesters_;
+    std::vector<Requester*> all_requesters_;
+    std::vector<Requester*> unmap_listeners_;
+};
+
+}  // namespace iommu::smmu

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One StreamID as its device sees it.
+#pragma once
+
+#include "hw/iommu/smmuv3/device.hpp"
+
+namespace iommu::smmu {
+
+class Smmuv3::Requester final : public Stream {
+public:
+    Requester(Smmuv3& smmu, StreamId id, StreamCookie cookie)
+        : Stream(cookie), smmu_(smmu), entry_(id), id_(id),
+          last_bypassed_(smmu.engine_.bypassed(entry_))
+    {
+    }
+
+    Result translate(const Transaction& access, Translation& out) override
+    {
+        const Outcome outcome = smmu_.engine_.translate(entry_, access);
+        if (outcome.kind != Outcome::Kind::Aborted) {
+            out = outcome.translation;
+            return Result::Ok;
+        }
+        if (outcome.record) {
+            smmu_.record(*outcome.record);
+        }
+        return Result::Refused;
+    }
+    bool bypassed() const override { return smmu_.engine_.bypassed(entry_); }
+    void want_unmaps(bool wanted) override;
+
+    std::uint32_t id() const { return static_cast<std::uint32_t>(id_); }
+    bool wants_unmaps() const { return wants_unmaps_; }
+
+    // What passes now may differ from what passed when the host was last told.
+    void configuration_changed();
+
+private:
+    Smmuv3& smmu_;
+    EngineStream entry_;
+    const StreamId id_;
+    bool wants_unmaps_ = false;
+    bool last_bypassed_;
+};
+
+}  // namespace iommu::smmu
