@@ -159,19 +159,18 @@ def fuzz(context):
     return together(jobs)
 
 
-def python_tests(directory):
-    """A suite of unittest modules below tests/, run by tests/unittest_tap.py."""
+def python_tests(*directories):
+    """A suite of unittest modules in directories below tests/, run by tests/unittest_tap.py."""
     def run(context):
-        jobs = {directory: lambda: program(
+        return together({directory: lambda directory=directory: program(
             directory, [sys.executable, paths.REPO / "tests/unittest_tap.py",
                         paths.REPO / "tests" / directory],
-            context.reports, protocol="tap", timeout=600)}
-        return together(jobs)
+            context.reports, protocol="tap", timeout=600) for directory in directories})
     return run
 
 
 SUITES = (
-    Suite("launcher", "the launcher's own unit tests", python_tests("launcher")),
+    Suite("launcher", "the launcher's own unit tests", python_tests("launcher", "guest")),
     Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
     Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),
