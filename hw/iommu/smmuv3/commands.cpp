@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SMMU chapter 4 "Commands" and 7.1 "Command queue errors".
 #include <cstdio>
-#include <cstring>
 #include <optional>
 
 #include "hw/iommu/smmuv3/device.hpp"
@@ -11,7 +10,7 @@ namespace iommu::smmu {
 namespace {
 
 template <typename Layout>
-Layout as(const Command& command)
+Layout as(Command command)
 {
     Layout out{};
     out.dword = command.dword;
@@ -38,7 +37,7 @@ constexpr unsigned granule_shift(TranslationGranule tg)
 
 // SMMU 4.4.1.1 "Range-based invalidation and level hint".  Nothing: the reserved
 // combination that names a granule and then neither a level nor a range.
-std::optional<AddressRange> range_of(const Tlbi& tlbi, std::uint64_t address_mask)
+std::optional<AddressRange> range_of(Tlbi tlbi, std::uint64_t address_mask)
 {
     AddressRange range;
     range.address = tlbi[Tlbi::Address] << 12 & address_mask;
@@ -85,22 +84,18 @@ Span span_of(const AddressRange& range)
     return {Iova{first}, first == 0 || size <= 0 - first ? size : 0 - first};
 }
 
-}  // namespace
-
-Expected<Command, MemoryAbort> Smmuv3::fetch_command(std::uint32_t slot,
-                                                     const std::byte* queue)
+// Two single-copy atomic reads in place: SMMU 3.21.3.
+Command read_in_place(const std::byte* queue, std::uint32_t slot)
 {
-    Command command{};
-    if (queue) {
-        const auto* words = reinterpret_cast<const std::uint64_t*>(queue) +
-                            std::size_t{slot} * command.dword.size();
-        command.dword[0] = __atomic_load_n(words, __ATOMIC_ACQUIRE);
-        command.dword[1] = __atomic_load_n(words + 1, __ATOMIC_ACQUIRE);
-        return command;
-    }
-    const auto base = command_queue_address();
-    return memory_.fetch<Command>(base + std::uint64_t{slot} * sizeof(Command));
+    const auto* words = reinterpret_cast<const std::uint64_t*>(queue) +
+                        std::size_t{slot} * (sizeof(Command) / 8);
+    Command command;
+    command.dword = {__atomic_load_n(words, __ATOMIC_ACQUIRE),
+                     __atomic_load_n(words + 1, __ATOMIC_ACQUIRE)};
+    return command;
 }
+
+}  // namespace
 
 // SMMU 6.3.26: aligned to the larger of the queue's size and 32 bytes.
 Gpa Smmuv3::command_queue_address() const
@@ -133,36 +128,49 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
     auto cons = ring.wrapped(registers_.cmdq_cons);
     auto pending = ring.used(prod, cons);
     // SMMU 3.5.1: with inconsistent indexes nothing is consumed.
-    if (pending == 0 || pending > ring.size() || !command_queue_enabled() ||
-        command_error_) {
+    if (budget == 0 || pending == 0 || pending > ring.size() ||
+        !command_queue_enabled() || command_error_) {
         return false;
     }
     const auto* queue = memory_.ram().find(command_queue_address(),
                                            std::uint64_t{ring.size()} * sizeof(Command));
-    for (; pending != 0 && budget != 0; --pending, --budget) {
-        const auto command = fetch_command(ring.slot(cons), queue);
-        const auto executed = command ? execute(*command) : Executed::Illegal;
-        if (executed == Executed::Illegal) {
-            --budget;
+    for (; pending != 0 && budget != 0; --pending) {
+        --budget;
+        Command command;
+        if (queue) {
+            command = read_in_place(queue, ring.slot(cons));
+        } else if (!fetch_command(ring.slot(cons), command)) {
             commit_consumed(cons);
-            if (command) {
-                stop_commands(CommandError::CERROR_ILL, &*command);
-            } else {
-                stop_commands(CommandError::CERROR_ABT, nullptr);
-            }
-            return budget != 0;
+            stop_commands(CommandError::CERROR_ABT, command);
+            return true;
+        }
+        const auto executed = execute(command);
+        if (executed == Executed::Illegal) {
+            commit_consumed(cons);
+            stop_commands(CommandError::CERROR_ILL, command);
+            return true;
         }
         cons = ring.wrapped(cons + 1);
         if (executed == Executed::Signal) {
-            --budget;
             // SMMU 4.7.3: consumption is observable before the signal is.
             commit_consumed(cons);
-            signal_completion(*command);
-            return budget != 0;
+            signal_completion(command);
+            return true;
         }
     }
     commit_consumed(cons);
     return false;
+}
+
+// A queue that is not RAM as a whole.
+bool Smmuv3::fetch_command(std::uint32_t slot, Command& to)
+{
+    const auto fetched = memory_.fetch<Command>(command_queue_address() +
+                                                std::uint64_t{slot} * sizeof(Command));
+    if (fetched) {
+        to = *fetched;
+    }
+    return static_cast<bool>(fetched);
 }
 
 void Smmuv3::commit_consumed(std::uint32_t cons)
@@ -172,25 +180,23 @@ void Smmuv3::commit_consumed(std::uint32_t cons)
 }
 
 // SMMU 7.1: the reason is readable before the error is active.
-void Smmuv3::stop_commands(CommandError error, const Command* command)
+void Smmuv3::stop_commands(CommandError error, Command command)
 {
     auto cons = from_raw<CmdqCons>(registers_.cmdq_cons).with(CmdqCons::ERR, error);
     registers_.cmdq_cons = static_cast<std::uint32_t>(cons.dword[0]);
     command_error_ = true;
 
-    char text[96];
-    if (command) {
+    char text[80] = "SMMUv3: CERROR_ABT: no memory at CMDQ_BASE";
+    if (error == CommandError::CERROR_ILL) {
         std::snprintf(text, sizeof text, "SMMUv3: CERROR_ILL: command %016llx %016llx",
-                      static_cast<unsigned long long>(command->dword[0]),
-                      static_cast<unsigned long long>(command->dword[1]));
-    } else {
-        std::snprintf(text, sizeof text, "SMMUv3: CERROR_ABT: no memory at CMDQ_BASE");
+                      static_cast<unsigned long long>(command.dword[0]),
+                      static_cast<unsigned long long>(command.dword[1]));
     }
     host_.guest_error(text);
     activate(static_cast<std::uint32_t>(Gerror::CMDQ_ERR.mask));
 }
 
-Smmuv3::Executed Smmuv3::execute(const Command& command)
+Smmuv3::Executed Smmuv3::execute(Command command)
 {
     switch (command[Command::opcode]) {
     case Opcode::CMD_SYNC:
@@ -225,7 +231,7 @@ Smmuv3::Executed Smmuv3::execute(const Command& command)
 }
 
 // SMMU 4.7.3 "CMD_SYNC".  Everything before it completed when it was consumed.
-Smmuv3::Executed Smmuv3::execute_sync(const Command& command)
+Smmuv3::Executed Smmuv3::execute_sync(Command command)
 {
     switch (as<Sync>(command)[Sync::CS]) {
     case CompletionSignal::SIG_NONE:
@@ -239,7 +245,7 @@ Smmuv3::Executed Smmuv3::execute_sync(const Command& command)
     return Executed::Illegal;
 }
 
-void Smmuv3::signal_completion(const Command& command)
+void Smmuv3::signal_completion(Command command)
 {
     const auto sync = as<Sync>(command);
     MsiTarget target;
@@ -251,7 +257,7 @@ void Smmuv3::signal_completion(const Command& command)
 }
 
 // SMMU 4.3.1, 4.3.2, 4.3.6.
-Smmuv3::Executed Smmuv3::invalidate_stes(const Command& command)
+Smmuv3::Executed Smmuv3::invalidate_stes(Command command)
 {
     if (command[Command::SSec]) {
         return Executed::Illegal;
@@ -283,7 +289,7 @@ Smmuv3::Executed Smmuv3::invalidate_stes(const Command& command)
 }
 
 // SMMU 4.3.3, 4.3.4.
-Smmuv3::Executed Smmuv3::invalidate_cds(const Command& command)
+Smmuv3::Executed Smmuv3::invalidate_cds(Command command)
 {
     if (command[Command::SSec] || !configuration_.capabilities.stage1) {
         return Executed::Illegal;
@@ -304,7 +310,7 @@ Smmuv3::Executed Smmuv3::invalidate_cds(const Command& command)
 }
 
 // SMMU 4.4.2 "TLB invalidation of stage 1".
-Smmuv3::Executed Smmuv3::invalidate_stage1(const Command& command)
+Smmuv3::Executed Smmuv3::invalidate_stage1(Command command)
 {
     if (!configuration_.capabilities.stage1) {
         return Executed::Illegal;
@@ -336,7 +342,7 @@ Smmuv3::Executed Smmuv3::invalidate_stage1(const Command& command)
 }
 
 // SMMU 4.4.3 "TLB invalidation of stage 2".
-Smmuv3::Executed Smmuv3::invalidate_stage2(const Command& command)
+Smmuv3::Executed Smmuv3::invalidate_stage2(Command command)
 {
     if (!configuration_.capabilities.stage2) {
         return Executed::Illegal;

@@ -124,16 +124,15 @@ private:
     bool consume_batch(std::uint32_t& budget);
     void commit_consumed(std::uint32_t cons);
     Gpa command_queue_address() const;
-    Executed execute(const Command&);
-    static Executed execute_sync(const Command&);
-    Executed invalidate_stes(const Command&);
-    Executed invalidate_cds(const Command&);
-    Executed invalidate_stage1(const Command&);
-    Executed invalidate_stage2(const Command&);
-    Expected<Command, MemoryAbort> fetch_command(std::uint32_t slot,
-                                                 const std::byte* queue);
-    void signal_completion(const Command&);
-    void stop_commands(CommandError, const Command*);
+    Executed execute(Command);
+    static Executed execute_sync(Command);
+    Executed invalidate_stes(Command);
+    Executed invalidate_cds(Command);
+    Executed invalidate_stage1(Command);
+    Executed invalidate_stage2(Command);
+    bool fetch_command(std::uint32_t slot, Command& to);
+    void signal_completion(Command);
+    void stop_commands(CommandError, Command);
 
     // events.cpp: SMMU 7.2 to 7.4.
     enum class Recorded : std::uint8_t { Discarded, Appended, FirstAppended, Aborted };
