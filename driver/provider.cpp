@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The reference driver as a provider: one instance, over whichever unit the firmware
+// tables describe.
+#include "driver/smmuv3/smmuv3.hpp"
+#include "driver/start.hpp"
+#include "driver/system.hpp"
+
+namespace iommu::driver {
+
+namespace {
+
+// Room for the one instance; no static constructors, which a kernel driver does without.
+template <typename T>
+class Storage {
+public:
+    template <typename... Args>
+    T* construct(Args&&... args)
+    {
+        return new (bytes_) T(static_cast<Args&&>(args)...);
+    }
+
+private:
+    alignas(T) unsigned char bytes_[sizeof(T)];
+};
+
+Storage<Smmuv3> smmuv3;
+Storage<System> the_system;
+
+}  // namespace
+
+}  // namespace iommu::driver
+
+NTSTATUS WDM_CALL IommuProviderStart(const WdmPlatform* platform)
+{
+    using namespace iommu::driver;
+    auto* s = the_system.construct(*platform, *smmuv3.construct());
+    if (!s->start()) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    install(s);
+    return STATUS_SUCCESS;
+}
+
+VOID WDM_CALL IommuProviderStop(void)
+{
+    using namespace iommu::driver;
+    system()->stop();
+    install(nullptr);
+}

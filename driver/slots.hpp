@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Every slot of the tables, by the name the tables give it.
+#pragma once
+
+#include "wdm/dma_iommu.h"
+
+namespace iommu::driver {
+
+IOMMU_DOMAIN_CREATE CreateDomain;
+IOMMU_DOMAIN_CREATE_EX CreateDomainEx;
+IOMMU_DOMAIN_DELETE DeleteDomain;
+IOMMU_DOMAIN_ATTACH_DEVICE AttachDevice;
+IOMMU_DOMAIN_DETACH_DEVICE DetachDevice;
+IOMMU_DOMAIN_ATTACH_DEVICE_EX AttachDeviceEx;
+IOMMU_DOMAIN_DETACH_DEVICE_EX DetachDeviceEx;
+IOMMU_FLUSH_DOMAIN FlushDomain;
+IOMMU_FLUSH_DOMAIN_VA_LIST FlushDomainByVaList;
+IOMMU_QUERY_INPUT_MAPPINGS QueryInputMappings;
+IOMMU_MAP_LOGICAL_RANGE MapLogicalRange;
+IOMMU_MAP_LOGICAL_RANGE_EX MapLogicalRangeEx;
+IOMMU_UNMAP_LOGICAL_RANGE UnmapLogicalRange;
+IOMMU_MAP_IDENTITY_RANGE MapIdentityRange;
+IOMMU_MAP_IDENTITY_RANGE_EX MapIdentityRangeEx;
+IOMMU_UNMAP_IDENTITY_RANGE UnmapIdentityRange;
+IOMMU_UNMAP_IDENTITY_RANGE_EX UnmapIdentityRangeEx;
+IOMMU_SET_DEVICE_FAULT_REPORTING SetDeviceFaultReporting;
+IOMMU_SET_DEVICE_FAULT_REPORTING_EX SetDeviceFaultReportingEx;
+IOMMU_DOMAIN_CONFIGURE ConfigureDomain;
+IOMMU_DEVICE_QUERY_DOMAIN_TYPES QueryAvailableDomainTypes;
+IOMMU_REGISTER_INTERFACE_STATE_CHANGE_CALLBACK RegisterInterfaceStateChangeCallback;
+IOMMU_UNREGISTER_INTERFACE_STATE_CHANGE_CALLBACK UnregisterInterfaceStateChangeCallback;
+IOMMU_RESERVE_LOGICAL_ADDRESS_RANGE ReserveLogicalAddressRange;
+IOMMU_FREE_RESERVED_LOGICAL_ADDRESS_RANGE FreeReservedLogicalAddressRange;
+IOMMU_MAP_RESERVED_LOGICAL_RANGE MapReservedLogicalRange;
+IOMMU_UNMAP_RESERVED_LOGICAL_RANGE UnmapReservedLogicalRange;
+IOMMU_DEVICE_CREATE CreateDevice;
+IOMMU_DEVICE_DELETE DeleteDevice;
+IOMMU_PASID_DEVICE_CREATE CreatePasidDevice;
+IOMMU_PASID_DEVICE_DELETE DeletePasidDevice;
+IOMMU_DOMAIN_ATTACH_PASID_DEVICE AttachPasidDevice;
+IOMMU_DOMAIN_DETACH_PASID_DEVICE DetachPasidDevice;
+IOMMU_DEVICE_QUERY_INFORMATION QueryDeviceInfo;
+
+}  // namespace iommu::driver
