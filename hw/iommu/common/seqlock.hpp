@@ -4,8 +4,8 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 namespace iommu {
@@ -26,8 +26,7 @@ public:
             return false;
         }
         std::atomic_thread_fence(std::memory_order_release);
-        std::array<std::uint64_t, words> raw;
-        std::memcpy(raw.data(), &value, sizeof value);
+        const auto raw = std::bit_cast<std::array<std::uint64_t, words>>(value);
         for (std::size_t i = 0; i < words; ++i) {
             words_[i].store(raw[i], std::memory_order_relaxed);
         }
@@ -53,7 +52,7 @@ public:
         if (sequence_.load(std::memory_order_relaxed) != before || (before & 1) != 0) {
             return false;
         }
-        std::memcpy(&out, raw.data(), sizeof out);
+        out = std::bit_cast<Prefix>(raw);
         return true;
     }
 
