@@ -10,7 +10,6 @@
 #include <span>
 #include <vector>
 
-#include "hw/iommu/smmuv3/disabled_translator.hpp"
 #include "hw/iommu/smmuv3/fault.hpp"
 #include "hw/iommu/smmuv3/spec/commands.hpp"
 #include "hw/iommu/smmuv3/spec/registers.hpp"
@@ -32,9 +31,6 @@ enum class Line : unsigned {
     CommandSync = 2,
     GlobalError = 3
 };
-
-using Engine = DisabledTranslator;
-using EngineStream = DisabledStreamEntry;
 
 class Smmuv3 final : public Device {
 public:
@@ -154,7 +150,7 @@ private:
     const Configuration configuration_;
     Host& host_;
     GuestMemory memory_;
-    Engine engine_;
+    Translator engine_;
 
     // Guards what recording an event touches, from any thread: GERROR, GERRORN, IRQ_CTRL,
     // the MSI targets, CR0.EVENTQEN and the event queue.  Nothing of the host but

@@ -37,7 +37,7 @@ public:
 
 private:
     Smmuv3& smmu_;
-    EngineStream entry_;
+    StreamEntry entry_;
     const StreamId id_;
     bool wants_unmaps_ = false;
     bool last_bypassed_;

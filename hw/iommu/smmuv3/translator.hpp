@@ -1,62 +1,152 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SMMU 3.3 "Data structures and translation procedure": from a stream and an access to an
 // output address or a fault, with the caches in between.  Knows no register and no queue.
+//
+//   access --> stream's decoded configuration --> TLB ----------------> output
+//                    | (not there: STE, CD)        | (not there: walk)
+//                    +-------- fault ---> refuse(): aborted, recorded or not
 #pragma once
 
-#include <cstdint>
 #include <optional>
 
-#include "hw/iommu/smmuv3/fault.hpp"
-#include "iommu/memory.hpp"
-#include "iommu/transaction.hpp"
+#include "hw/iommu/common/seqlock.hpp"
+#include "hw/iommu/common/tlb.hpp"
+#include "hw/iommu/smmuv3/stream_entry.hpp"
+#include "hw/iommu/smmuv3/types.hpp"
 
 namespace iommu::smmu {
 
-// SMMU 6.3.24, 6.3.25 SMMU_STRTAB_BASE(_CFG), as the registers' owner hands it over.
-struct StreamTable {
-    enum class Format : std::uint8_t { Linear, TwoLevel };
-    Gpa base{};
-    Format format = Format::Linear;
-    unsigned log2size = 0;  // in StreamIDs
-    unsigned split = 6;     // 6, 8 or 10; TwoLevel only
-};
+// `translate` and `bypassed` may be called by any thread at any time.  All else is for
+// one caller at a time; when it returns, no access that begins later sees what it
+// replaced.
+class Translator {
+public:
+    Translator(const Capabilities& built, GuestMemory& memory);
 
-// What was built in (IDR): fixed for the life of the device.
-struct Capabilities {
-    unsigned sid_bits = 16;
-    unsigned ssid_bits = 8;
-    unsigned oas_bits = 48;
-    bool stage1 = true;
-    bool stage2 = true;
-    bool tlb = true;
-};
+    void configure(const Settings& settings);
 
-// What the registers say at the moment.
-struct Settings {
-    bool smmu_enabled = false;          // CR0.SMMUEN
-    bool gbpa_abort = false;            // GBPA.ABORT
-    bool record_bad_stream_id = false;  // CR2.RECINVSID
-    StreamTable stream_table{};
-};
+    Outcome translate(StreamEntry& stream, const Transaction& access) noexcept
+    {
+        Outcome outcome;
+        outcome.kind = cached(stream, access, outcome.translation);
+        if (outcome.kind != Outcome::Kind::Aborted) [[likely]] {
+            return outcome;
+        }
+        return resolve(stream, access);
+    }
 
-// What became of an access.
-struct Outcome {
-    enum class Kind : std::uint8_t { Translated, Bypassed, Aborted };
-    Kind kind = Kind::Aborted;
-    Translation translation{};    // unless Aborted
-    std::optional<Fault> record;  // Aborted, and software is to be told
-};
+    // Every access without a substream, to any address there is, passes unchanged.
+    bool bypassed(const StreamEntry& stream) const;
 
-// SMMU 4.4 "TLB invalidation".  A range is `count` blocks of `1 << granule_shift` bytes
-// from `address` (SMMU 4.4.1.1 "Range-based invalidation and level hint"); count 1, shift
-// 0 without RIL.
-struct AddressRange {
-    std::uint64_t address = 0;
-    std::uint64_t count = 1;
-    unsigned granule_shift =
-        0;  // 0: not a range command, any page size that covers `address`
-    unsigned level_hint = 0;  // TTL, 0 none
-    bool leaf_only = false;
+    // SMMU 4.3.  Invalidating more than was asked is always permitted; `leaf` makes no
+    // difference, since no L1STD or L1CD is cached.
+    void invalidate_ste(StreamId stream, bool leaf);
+    void invalidate_ste_range(StreamId first, unsigned log2_count);
+    void invalidate_all_configuration();
+    void invalidate_cd(StreamId stream, SubstreamId substream, bool leaf);
+    void invalidate_all_cds(StreamId stream);
+
+    // SMMU 4.4.
+    void invalidate_all();  // NSNH_ALL
+    void invalidate_nh_all(Vmid vmid);
+    void invalidate_vmid(Vmid vmid);  // S12_VMALL
+    void invalidate_asid(Vmid vmid, Asid asid);
+    void invalidate_va(Vmid vmid, std::optional<Asid> asid, const AddressRange& range);
+    void invalidate_ipa(Vmid vmid, const AddressRange& range);
+
+private:
+    using Hot = StreamEntry::Hot;
+
+    // SMMU 3.17: what a translation belongs to.
+    enum class Regime : std::uint8_t { Stage1 = 1, Stage2 = 2, Nested = 3 };
+    static Tlb::Tag tag(Regime regime, Vmid vmid, Asid asid);
+
+    static constexpr unsigned stream_slot_bits = 10;
+    static std::size_t stream_slot(StreamId stream)
+    {
+        return static_cast<std::size_t>(stream) & ((1u << stream_slot_bits) - 1);
+    }
+    std::uint64_t generation(StreamId stream) const
+    {
+        return every_stream_.load(std::memory_order_acquire) +
+               streams_[stream_slot(stream)].load(std::memory_order_acquire);
+    }
+
+    // Aborted says only: not in the caches.
+    Outcome::Kind cached(const StreamEntry& stream, const Transaction& access,
+                         Translation& out) const noexcept
+    {
+        auto& slot = stream.slot(access.substream);
+        Hot hot;
+        if (!slot.cached.try_read_prefix(hot) ||
+            hot.generation != generation(stream.id) ||
+            hot.substream != StreamEntry::key(access.substream)) [[unlikely]] {
+            return Outcome::Kind::Aborted;
+        }
+        if (hot.route != Context::Route::Translate) {
+            return bypass(hot, access, out);
+        }
+        Tlb::Hit hit;
+        if (!tlb_.lookup(hot.tag, cache_address(hot, access.address), slot.block_size,
+                         hit)) {
+            return Outcome::Kind::Aborted;
+        }
+        const Rights allowed{static_cast<std::uint8_t>(hit.attributes)};
+        if (!allowed.allow(needed(access))) {
+            return Outcome::Kind::Aborted;
+        }
+        fill(out, access, Gpa{hit.output}, hit.log2size, allowed);
+        return Outcome::Kind::Translated;
+    }
+    static Outcome::Kind bypass(const Hot& hot, const Transaction& access,
+                                Translation& out)
+    {
+        if (hot.route != Context::Route::Bypass ||
+            (access.address.value & ~hot.passes) != 0) {
+            return Outcome::Kind::Aborted;
+        }
+        out = {Gpa{access.address.value}, hot.passes, true, true};
+        return Outcome::Kind::Bypassed;
+    }
+    // An ignored top byte is no part of the address (SMMU 5.4 CD.TBI0).
+    static std::uint64_t cache_address(const Hot& hot, Iova input)
+    {
+        const auto va = input.value;
+        return hot.top_byte_ignored[va >> 55 & 1] ? VmsaStage1::sign_extend_55(va) : va;
+    }
+    static void fill(Translation& out, const Transaction& access, Gpa output,
+                     unsigned log2size, Rights allowed)
+    {
+        out.output = output;
+        out.mask = (std::uint64_t{1} << log2size) - 1;
+        out.read = allowed.allow(needed(Access::Read, access.privilege, access.content));
+        out.write =
+            allowed.allow(needed(Access::Write, access.privilege, access.content));
+    }
+
+    Outcome resolve(StreamEntry& stream, const Transaction& access) noexcept;
+    Expected<Context, Problem> context_of(const StreamEntry& stream,
+                                          Substream substream) const;
+    void publish(const StreamEntry& stream, Substream substream, const Context& context,
+                 const Settings& settings, std::uint64_t generation) const;
+    Expected<Translation, Problem> translate_by(const Context& context,
+                                                const Transaction& access);
+    Expected<Translation, Problem> through_stage1(const Context& context,
+                                                  const Transaction& access);
+    Expected<Translation, Problem> through_stage2(const Context& context,
+                                                  const Transaction& access);
+    Outcome refuse(const Problem& problem, const Context& context, StreamId stream,
+                   const Transaction& access) const;
+    Settings settings() const;
+    Vmid effective(Vmid vmid) const { return built_.stage2 ? vmid : Vmid{}; }
+
+    const Capabilities built_;
+    GuestMemory& memory_;
+    Published<Settings> settings_{};
+    // Never 0 together, so that an empty slot is never current.
+    std::atomic<std::uint64_t> every_stream_{1};
+    std::array<std::atomic<std::uint64_t>, 1u << stream_slot_bits> streams_{};
+    Tlb tlb_;
 };
 
 }  // namespace iommu::smmu

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SMMU 7.3.12 to 7.3.16: which event a failed walk is, at which stage and of which CLASS.
+#include "hw/iommu/smmuv3/stages.hpp"
+
+namespace iommu::smmu {
+namespace {
+
+EventId event_of(WalkFault why)
+{
+    switch (why) {
+    case WalkFault::OutOfRange:
+    case WalkFault::Translation:
+    case WalkFault::Reserved:
+        return EventId::F_TRANSLATION;
+    case WalkFault::AddressSize:
+        return EventId::F_ADDR_SIZE;
+    case WalkFault::AccessFlag:
+        return EventId::F_ACCESS;
+    case WalkFault::Permission:
+        return EventId::F_PERMISSION;
+    case WalkFault::Unreadable:
+        return EventId::F_WALK_EABT;
+    }
+    return EventId::F_TRANSLATION;
+}
+
+constexpr Leaf<Gpa> identity(Ipa input)
+{
+    return {Gpa{input.value}, 63, 0, Rights::all(), 0};
+}
+
+// Reads stage 1 descriptors: through stage 2 if there is one, CLASS TT.
+class DescriptorReader {
+public:
+    DescriptorReader(const SecondStage& s2, TableReader& memory)
+        : s2_(s2), memory_(memory)
+    {
+    }
+
+    Expected<std::uint64_t, Problem> operator()(Ipa at)
+    {
+        auto physical = Gpa{at.value};
+        if (s2_.enabled) {
+            const auto leaf =
+                stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk);
+            if (!leaf) {
+                return Unexpected{leaf.error()};
+            }
+            physical = leaf->output;
+        }
+        const auto raw = memory_(physical);
+        if (!raw) {
+            // SMMU 7.3.12: S2 == 0, CLASS == TT, also in a nested configuration.
+            return Unexpected{Problem{EventId::F_WALK_EABT, Stage::S1, Purpose::TableWalk,
+                                      Ipa{}, raw.error().at}};
+        }
+        return *raw;
+    }
+
+private:
+    const SecondStage& s2_;
+    TableReader& memory_;
+};
+
+}  // namespace
+
+Expected<Leaf<Gpa>, Problem> stage2(const SecondStage& s2, TableReader& memory, Ipa input,
+                                    Rights wanted, Purpose purpose)
+{
+    if (!s2.enabled) {
+        return identity(input);
+    }
+    const auto leaf = walk(s2.format, memory, input, wanted);
+    if (!leaf) {
+        return Unexpected{Problem{event_of(leaf.error().why), Stage::S2, purpose, input,
+                                  leaf.error().unreadable.at}};
+    }
+    // SMMU 5.2 STE.S2PTW: no CD and no stage 1 table in Device memory.
+    if (purpose != Purpose::Input && s2.protected_walks &&
+        (leaf->traits & VmsaStage2::device_memory) != 0) {
+        return Unexpected{
+            Problem{EventId::F_PERMISSION, Stage::S2, purpose, input, Gpa{}}};
+    }
+    return *leaf;
+}
+
+Expected<Leaf<Ipa>, Problem> stage1(const VmsaStage1& format, const SecondStage& s2,
+                                    TableReader& memory, Iova input, Rights wanted)
+{
+    DescriptorReader reader{s2, memory};
+    const auto leaf = walk(format, reader, input, wanted);
+    if (leaf) {
+        return *leaf;
+    }
+    if (leaf.error().why == WalkFault::Unreadable) {
+        return Unexpected{leaf.error().unreadable};
+    }
+    return Unexpected{Problem{event_of(leaf.error().why), Stage::S1, Purpose::Input}};
+}
+
+}  // namespace iommu::smmu

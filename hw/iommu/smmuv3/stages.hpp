@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SMMU 3.3.2 "StreamIDs to Context Descriptors", 3.4 "Address sizes": the two stages as
+// they are used for one access, and the reasons an access fails.
+#pragma once
+
+#include "hw/iommu/common/table_reader.hpp"
+#include "hw/iommu/smmuv3/fault.hpp"
+#include "hw/iommu/smmuv3/vmsa_s1.hpp"
+#include "hw/iommu/smmuv3/vmsa_s2.hpp"
+
+namespace iommu::smmu {
+
+// A Fault before it is known whose access it was.
+struct Problem {
+    EventId id{};
+    Stage stage = Stage::S1;
+    Purpose purpose = Purpose::Input;
+    Ipa ipa{};
+    Gpa fetched_from{};
+};
+
+// Stage 2 of a stream, if it has one.
+struct SecondStage {
+    VmsaStage2 format{};
+    bool enabled = false;
+    bool protected_walks = false;  // S2PTW
+    std::uint8_t reserved[6] = {};
+};
+
+// Stage 2 for `purpose`; a disabled stage 2 is the identity (SMMU 3.4).
+Expected<Leaf<Gpa>, Problem> stage2(const SecondStage& s2, TableReader& memory, Ipa input,
+                                    Rights wanted, Purpose purpose);
+
+// Stage 1, its tables read through stage 2.
+Expected<Leaf<Ipa>, Problem> stage1(const VmsaStage1& format, const SecondStage& s2,
+                                    TableReader& memory, Iova input, Rights wanted);
+
+}  // namespace iommu::smmu

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SMMU 3.3, 3.4, 3.12, 4.3, 4.4, 5.5: the parts of a translation put in order.
+#include "hw/iommu/smmuv3/translator.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "hw/iommu/smmuv3/context.hpp"
+
+namespace iommu::smmu {
+namespace {
+
+// 64 Ki entries of 32 bytes.
+constexpr unsigned log2_tlb_entries = 16;
+
+constexpr bool translation_related(EventId id)
+{
+    return id == EventId::F_TRANSLATION || id == EventId::F_ADDR_SIZE ||
+           id == EventId::F_ACCESS || id == EventId::F_PERMISSION;
+}
+
+struct Span {
+    std::uint64_t first, last;
+};
+
+// SMMU 4.4.1.1: a range command names a run of granules, any other one address.
+constexpr Span span_of(const AddressRange& range)
+{
+    if (range.granule_shift == 0) {
+        return {range.address, range.address};
+    }
+    const auto first = range.address >> range.granule_shift << range.granule_shift;
+    const auto most = (~first >> range.granule_shift) + 1;
+    if (range.count == 0 || range.count >= most) {
+        return {first, ~std::uint64_t{0}};
+    }
+    return {first, first + (range.count << range.granule_shift) - 1};
+}
+
+}  // namespace
+
+Translator::Translator(const Capabilities& built, GuestMemory& memory)
+    : built_(built), memory_(memory), tlb_(built.tlb ? log2_tlb_entries : 0)
+{
+}
+
+void Translator::configure(const Settings& settings)
+{
+    settings_.try_publish(settings);  // the only writer
+    every_stream_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+Settings Translator::settings() const
+{
+    Settings now;
+    while (!settings_.try_read(now)) {
+        std::this_thread::yield();
+    }
+    return now;
+}
+
+Tlb::Tag Translator::tag(Regime regime, Vmid vmid, Asid asid)
+{
+    const auto v = static_cast<std::uint64_t>(vmid);
+    // Stage 2 alone knows no ASID: a space of its own, which no ASID names.
+    const auto a = regime == Regime::Stage2 ? std::uint64_t{1} << 16
+                                            : static_cast<std::uint64_t>(asid);
+    return Tlb::tag(static_cast<std::uint64_t>(regime) << 40 | a << 16 | v, v, a);
+}
+
+Expected<Context, Problem> Translator::context_of(const StreamEntry& stream,
+                                                  Substream substream) const
+{
+    // The generation first: what is read later is at least as new.
+    const auto now = generation(stream.id);
+    StreamEntry::Cached cached;
+    if (stream.slot(substream).cached.try_read(cached) && cached.hot.generation == now &&
+        cached.hot.substream == StreamEntry::key(substream)) {
+        return cached.context;
+    }
+    const auto set = settings();
+    Context context;
+    if (set.smmu_enabled) {
+        const auto found =
+            lookup_context(memory_, built_, set.stream_table, stream.id, substream);
+        if (!found) {
+            return found;  // SMMU 5.2.1, 5.4.1: nothing is cached of a failure
+        }
+        context = *found;
+    } else {
+        // SMMU 6.3.14 GBPA.ABORT.
+        context.route = set.gbpa_abort ? Context::Route::Abort : Context::Route::Bypass;
+    }
+    publish(stream, substream, context, set, now);
+    return context;
+}
+
+void Translator::publish(const StreamEntry& stream, Substream substream,
+                         const Context& context, const Settings& settings,
+                         std::uint64_t generation) const
+{
+    StreamEntry::Cached cached;
+    cached.context = context;
+    auto& hot = cached.hot;
+    hot.generation = generation;
+    hot.substream = StreamEntry::key(substream);
+    hot.route = context.route;
+    hot.passes = settings.smmu_enabled ? (std::uint64_t{1} << built_.oas_bits) - 1
+                                       : StreamEntry::every_address;
+    if (context.stage1) {
+        hot.top_byte_ignored = {context.ttb[0].top_byte_ignored,
+                                context.ttb[1].top_byte_ignored};
+    }
+    hot.tag = tag(!context.stage1      ? Regime::Stage2
+                  : context.s2.enabled ? Regime::Nested
+                                       : Regime::Stage1,
+                  context.vmid, context.asid);
+    // Another thread at the same slot knows as much as we do.
+    (void)stream.slot(substream).cached.try_publish(cached);
+}
+
+bool Translator::bypassed(const StreamEntry& stream) const
+{
+    const auto context = context_of(stream, Substream{});
+    return context && context->route == Context::Route::Bypass;
+}
+
+Outcome Translator::resolve(StreamEntry& stream, const Transaction& access) noexcept
+{
+    const auto context = context_of(stream, access.substream);
+    if (!context) {
+        return refuse(context.error(), Context{}, stream.id, access);
+    }
+    switch (context->route) {
+    case Context::Route::Abort:
+        return {};  // SMMU 5.2 Config 0b0xx, 6.3.14: no event
+    case Context::Route::Bypass: {
+        Outcome outcome;
+        outcome.kind = cached(stream, access, outcome.translation);
+        if (outcome.kind == Outcome::Kind::Bypassed) {
+            return outcome;
+        }
+        break;
+    }
+    case Context::Route::Translate:
+        break;
+    }
+    const auto translation = translate_by(*context, access);
+    if (!translation) {
+        return refuse(translation.error(), *context, stream.id, access);
+    }
+    const auto kind = context->route == Context::Route::Bypass
+                          ? Outcome::Kind::Bypassed
+                          : Outcome::Kind::Translated;
+    return {kind, *translation, std::nullopt};
+}
+
+Expected<Translation, Problem> Translator::translate_by(const Context& context,
+                                                        const Transaction& access)
+{
+    if (context.stage1) {
+        return through_stage1(context, access);
+    }
+    // SMMU 3.4, 7.3.14: with stage 1 bypassed, its output is the input, and must fit.
+    if (access.address.value >> built_.oas_bits != 0) {
+        return Unexpected{Problem{.id = EventId::F_ADDR_SIZE}};
+    }
+    if (context.s2.enabled) {
+        return through_stage2(context, access);
+    }
+    return Translation{Gpa{access.address.value},
+                       (std::uint64_t{1} << built_.oas_bits) - 1, true, true};
+}
+
+Expected<Translation, Problem> Translator::through_stage2(const Context& context,
+                                                          const Transaction& access)
+{
+    const auto ticket = tlb_.begin();
+    TableReader reader{memory_};
+    const auto input = Ipa{access.address.value};
+    const auto leaf = stage2(context.s2, reader, input, needed(access), Purpose::Input);
+    if (!leaf) {
+        return Unexpected{leaf.error()};
+    }
+    tlb_.insert(ticket, tag(Regime::Stage2, context.vmid, Asid{}),
+                {.input = input.value,
+                 .output = leaf->output.value,
+                 .log2size = leaf->log2size,
+                 .attributes = leaf->allowed.bits});
+    Translation out;
+    fill(out, access, leaf->output, leaf->log2size, leaf->allowed);
+    return out;
+}
+
+Expected<Translation, Problem> Translator::through_stage1(const Context& context,
+                                                          const Transaction& access)
+{
+    const auto ticket = tlb_.begin();
+    TableReader reader{memory_};
+    const auto wanted = needed(access);
+    const auto& format = context.ttb[access.address.value >> 55 & 1];
+    const auto inner = stage1(format, context.s2, reader, access.address, wanted);
+    if (!inner) {
+        return Unexpected{inner.error()};
+    }
+    const auto outer = stage2(context.s2, reader, inner->output, wanted, Purpose::Input);
+    if (!outer) {
+        return Unexpected{outer.error()};
+    }
+    const bool nested = context.s2.enabled;
+    const auto size = std::min(inner->log2size, outer->log2size);
+    const auto allowed = inner->allowed & outer->allowed;
+    const bool global = (inner->traits & VmsaStage1::global) != 0;
+    const auto va = format.top_byte_ignored
+                        ? VmsaStage1::sign_extend_55(access.address.value)
+                        : access.address.value;
+    // Any address of the stage 1 block ends the entry, from any ASID if it is global.
+    tlb_.insert(ticket,
+                tag(nested ? Regime::Nested : Regime::Stage1, context.vmid, context.asid),
+                {.input = va,
+                 .output = outer->output.value,
+                 .log2size = size,
+                 .attributes = allowed.bits,
+                 .outer_log2size = nested || global ? inner->log2size : std::uint8_t{0},
+                 .inner_log2size = nested ? outer->log2size : std::uint8_t{0},
+                 .inner_input = inner->output.value});
+    Translation out;
+    fill(out, access, outer->output, size, allowed);
+    return out;
+}
+
+// The one place where it is decided what software is told (SMMU 5.5 "Fault configuration
+// (A, R, S bits)", 6.3.12 CR2.RECINVSID).
+Outcome Translator::refuse(const Problem& problem, const Context& context,
+                           StreamId stream, const Transaction& access) const
+{
+    if (problem.id == EventId::C_BAD_STREAMID && !settings().record_bad_stream_id) {
+        return {};
+    }
+    const bool wanted =
+        problem.stage == Stage::S1 ? context.record_s1 : context.record_s2;
+    if (translation_related(problem.id) && !wanted) {
+        return {};
+    }
+    Outcome outcome;
+    outcome.record = Fault{
+        .id = problem.id,
+        .stage = problem.stage,
+        .purpose = problem.purpose,
+        .stream = stream,
+        .substream = access.substream,
+        .access = access.access,
+        .privilege = access.privilege,
+        // SMMU 7.3.13: InD == 0 when RnW == 0.
+        .content = access.access == Access::Write ? Content::Data : access.content,
+        .input = access.address,
+        .ipa = problem.ipa,
+        .fetched_from = problem.fetched_from,
+    };
+    return outcome;
+}
+
+void Translator::invalidate_ste(StreamId stream, bool)
+{
+    streams_[stream_slot(stream)].fetch_add(1, std::memory_order_seq_cst);
+}
+
+void Translator::invalidate_ste_range(StreamId first, unsigned log2_count)
+{
+    if (log2_count >= stream_slot_bits) {
+        invalidate_all_configuration();
+        return;
+    }
+    const auto base = static_cast<std::uint32_t>(first);
+    for (std::uint32_t i = 0; i < 1u << log2_count; ++i) {
+        invalidate_ste(StreamId{base + i}, true);
+    }
+}
+
+void Translator::invalidate_all_configuration()
+{
+    every_stream_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void Translator::invalidate_cd(StreamId stream, SubstreamId, bool leaf)
+{
+    invalidate_ste(stream, leaf);
+}
+
+void Translator::invalidate_all_cds(StreamId stream)
+{
+    invalidate_ste(stream, true);
+}
+
+void Translator::invalidate_all()
+{
+    tlb_.invalidate_all();
+}
+
+void Translator::invalidate_nh_all(Vmid vmid)
+{
+    invalidate_vmid(vmid);
+}
+
+void Translator::invalidate_vmid(Vmid vmid)
+{
+    tlb_.invalidate_domain(tag(Regime::Stage2, effective(vmid), Asid{}).domain);
+}
+
+void Translator::invalidate_asid(Vmid vmid, Asid asid)
+{
+    tlb_.invalidate_space(tag(Regime::Stage1, effective(vmid), asid).space);
+}
+
+void Translator::invalidate_va(Vmid vmid, std::optional<Asid> asid,
+                               const AddressRange& range)
+{
+    const auto tagged = tag(Regime::Stage1, effective(vmid), asid.value_or(Asid{}));
+    if (!asid) {
+        // Entries are found by their ASID; without it the whole VMID goes.
+        tlb_.invalidate_domain(tagged.domain);
+        return;
+    }
+    // Entries under an ignored top byte are kept sign-extended; others never differ.
+    auto [first, last] = span_of(range);
+    first = VmsaStage1::sign_extend_55(first);
+    last = VmsaStage1::sign_extend_55(last);
+    if (last < first) {
+        tlb_.invalidate_space(tagged.space);
+        return;
+    }
+    tlb_.invalidate_pages(tagged, first, last);
+    tlb_.invalidate_outer(tagged.domain, first, last);
+}
+
+void Translator::invalidate_ipa(Vmid vmid, const AddressRange& range)
+{
+    const auto tagged = tag(Regime::Stage2, effective(vmid), Asid{});
+    const auto [first, last] = span_of(range);
+    tlb_.invalidate_pages(tagged, first, last);
+    tlb_.invalidate_inner(tagged.domain, first, last);
+}
+
+}  // namespace iommu::smmu
