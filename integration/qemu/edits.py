@@ -64,10 +64,10 @@ def _iort(match):
 
 
 EDITS = (
-    Edit("meson.build", "instead",
-         r"^(?:if host_os == 'windows' and add_languages\('cpp', required: false, native: false\)\n"
-         r"|if enable_cpp\n)",
-         "if add_languages('cpp', required: true, native: false) # winiommu\n",
+    Edit("meson.build", "after", r"^all_languages = \['c'\]\n",
+         "add_languages('cpp', required: true, native: false)\n"
+         "all_languages += ['cpp']\n"
+         "cxx = meson.get_compiler('cpp')\n",
          "the core is C++, and the final link keeps QEMU's hardening flags"),
     Edit("meson.build", "after", r"^    'hw/watchdog',\n", "    'hw/winiommu',\n",
          "trace events of the glue"),

@@ -17,8 +17,7 @@ edits = source._edits()
 TREE = {
     "VERSION": "10.0.99\n",
     "meson.build": "all_languages = ['c']\n"
-                   "if host_os == 'windows' and add_languages('cpp', required: false, native: false)\n"
-                   "endif\nsubdirs = [\n    'hw/watchdog',\n]\n",
+                   "subdirs = [\n    'hw/watchdog',\n]\n",
     "hw/meson.build": "subdir('arm')\nsubdir('xtensa')\n",
     "hw/Kconfig": "source watchdog/Kconfig\n",
     "hw/arm/virt.c": '#include "qemu/osdep.h"\n'
