@@ -21,7 +21,7 @@ import sys
 
 from . import ui
 
-COMMANDS = ("setup", "validate", "test", "boot")
+COMMANDS = ("setup", "validate", "test", "boot", "bench")
 
 
 class _Parser(argparse.ArgumentParser):

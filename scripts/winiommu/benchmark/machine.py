@@ -21,6 +21,7 @@ class Machine:
 
     def __init__(self, qemu, impl, machine, devices):
         self.impl = impl
+        self.remarks = {}
         self.qtest = Qtest([qemu, "-M", machine, "-m", "1G", *devices,
                             "-device", f"winiommu-bench,addr={BENCH_SLOT:#x}"])
         self.prepare()

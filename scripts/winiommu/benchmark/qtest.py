@@ -22,6 +22,7 @@ class Qtest:
         self._log = open(os.path.join(self._directory.name, "log"), "w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [*argv, "-accel", "qtest", "-display", "none", "-nodefaults",
+             "-qtest-log", "/dev/null",
              "-qtest", f"unix:{path},server=on,wait=off"],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         self._socket = self._connect(path)

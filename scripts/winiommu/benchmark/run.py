@@ -9,7 +9,8 @@ from .smmuv3 import Smmuv3Machine
 
 
 def _progress(text):
-    print(f"\r{text:<76}", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(f"\r{text:<76}", end="", file=sys.stderr, flush=True)
 
 
 def _interleave(figures, machines, case, points, rounds, only=None):
@@ -30,12 +31,18 @@ def smmuv3(qemu, rounds):
         figures = Figures("smmuv3")
         devices = ("qemu", "winiommu")
         for case in Smmuv3Machine.cases:
+            print(f"measuring {figures.device} {case}", flush=True)
             for machine in machines:
                 machine.configure(case)
             _interleave(figures, machines, case, cases.translations(), rounds)
             _interleave(figures, machines, case, [cases.cold()], rounds,
                         only=("null", *devices))
             _interleave(figures, machines, case, cases.invalidations(case), rounds, only=devices)
+            for machine in machines:
+                machine.check()
+                for remark in machine.remarks.values():
+                    print(f"remark: {remark}")
+                machine.remarks.clear()
         events = _events(machines)
         _untranslated(figures, machines, rounds)
         return figures, targets.smmuv3(figures, events)
@@ -63,7 +70,6 @@ def run(qemu_aarch64, rounds=9, json_path=None):
     """Prints the table and the targets; 0 when all targets are met."""
     figures, verdicts = smmuv3(qemu_aarch64, rounds)
     _progress("")
-    print()
     print(figures.table())
     print()
     for _, line in verdicts:

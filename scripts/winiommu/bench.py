@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`./winiommu bench`: our devices against QEMU's, the floor and nothing, in one run."""
+import pathlib
+
+from . import qemu, ui
+from .benchmark import qtest
+from .benchmark import run as benchmark
+
+SUMMARY = "measure translation and invalidation against QEMU's own IOMMUs"
+
+
+def arguments(parser):
+    qemu.add_options(parser)
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path,
+                        help="write one record a figure to FILE")
+    parser.add_argument("--rounds", metavar="N", type=_rounds, default=9,
+                        help="samples of each figure (default 9)")
+
+
+def _rounds(text):
+    value = int(text)
+    if not 1 <= value <= 1000:
+        raise ValueError(text)
+    return value
+
+
+def run(args):
+    if args.json and not args.json.resolve().parent.is_dir():
+        raise ui.Error(f"--json {args.json}: its directory does not exist",
+                       f"mkdir -p {args.json.parent}")
+    built = qemu.from_options(args)
+    try:
+        return benchmark.run(str(built.system("aarch64")), args.rounds, args.json)
+    except qtest.QtestError as error:
+        raise ui.Error(f"the benchmark stopped: {error}") from None
