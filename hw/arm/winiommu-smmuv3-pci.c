@@ -1,0 +1,395 @@
+/*
+ * winiommu-smmuv3, PCI side: an address space per requester, and the switch between the
+ * IOMMU region and plain system memory.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+
+#include "hw/virtio/virtio-bus.h"
+#include "qemu/atomic.h"
+#include "qemu/main-loop.h"
+#include "qemu/range.h"
+#include "qemu/rcu.h"
+#include "trace/trace-hw_winiommu.h"
+#include "winiommu-smmuv3.h"
+
+#define TYPE_WINIOMMU_SMMUV3_REGION "winiommu-smmuv3-region"
+
+/* QEMU wants room for an address plus the mask. */
+#define LARGEST_MASK ((uint64_t)INT64_MAX)
+
+static QLIST_HEAD(, WiBridge) bridges = QLIST_HEAD_INITIALIZER(bridges);
+
+/* ---------------------------------------------------------------- streams */
+
+/* The number the bus has at this moment, as the guest wrote it into the bridge. */
+static inline unsigned bus_number(const PCIBus* bus)
+{
+    if (!pci_bus_is_root((PCIBus*)bus)) {
+        return bus->parent_dev->config[PCI_SECONDARY_BUS];
+    }
+    return pci_bus_num((PCIBus*)bus);
+}
+
+static inline uint32_t stream_id(const WiFunction* f, unsigned bus)
+{
+    return bus << 8 | f->devfn;
+}
+
+static WiStream* new_stream(WiFunction* f, unsigned bus)
+{
+    WinIommuSmmuv3* s = f->smmu;
+    const uint32_t sid = stream_id(f, bus);
+    WiStream* stream;
+
+    qemu_mutex_lock(&s->streams_lock);
+    stream = wi_iommu_stream(s->iommu, sid, (void*)(uintptr_t)sid);
+    qatomic_store_release(&f->streams[bus], stream);
+    qemu_mutex_unlock(&s->streams_lock);
+    trace_winiommu_smmuv3_stream(s->index, sid);
+    return stream;
+}
+
+/* NULL when the SMMU was built with too few StreamID bits for this bus. */
+static inline WiStream* stream_of(WiFunction* f)
+{
+    const unsigned bus = bus_number(f->bus);
+    WiStream* stream = qatomic_load_acquire(&f->streams[bus]);
+
+    return likely(stream) ? stream : new_stream(f, bus);
+}
+
+bool winiommu_smmuv3_translate(WiFunction* f, uint64_t address, unsigned attributes,
+                               uint32_t substream, WiTranslation* out)
+{
+    WiStream* stream = stream_of(f);
+
+    return stream && wi_stream_translate(stream, address, attributes, substream, out);
+}
+
+WiFunction* winiommu_smmuv3_function(Object* iommu, AddressSpace* as)
+{
+    WinIommuSmmuv3* s = WINIOMMU_SMMUV3(iommu);
+    WiFunction* f;
+
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        if (&f->as == as) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- the region */
+
+static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
+                                      IOMMUAccessFlags flag, int index)
+{
+    WiFunction* f = container_of(region, WiFunction, region);
+    IOMMUTLBEntry entry = {
+        .target_as = &address_space_memory,
+        .iova = address,
+        .addr_mask = 0xfff,
+        .perm = IOMMU_NONE,
+    };
+    WiTranslation out;
+
+    /* Somebody only looks: nothing is accessed, so nothing may be recorded. */
+    if (flag == IOMMU_NONE) {
+        return entry;
+    }
+    if (!winiommu_smmuv3_translate(f, address, flag & IOMMU_WO ? WI_WRITE : 0, 0, &out)) {
+        return entry;
+    }
+    entry.addr_mask = MIN(out.mask, LARGEST_MASK);
+    entry.iova = address & ~entry.addr_mask;
+    entry.translated_addr = out.output & ~entry.addr_mask;
+    entry.perm = (out.read ? IOMMU_RO : 0) | (out.write ? IOMMU_WO : 0);
+    return entry;
+}
+
+static uint64_t region_min_page_size(IOMMUMemoryRegion* region)
+{
+    return 4096;
+}
+
+static int region_notify_flag_changed(IOMMUMemoryRegion* region, IOMMUNotifierFlag old,
+                                      IOMMUNotifierFlag new, Error** errp)
+{
+    WiFunction* f = container_of(region, WiFunction, region);
+
+    if (new& IOMMU_NOTIFIER_MAP) {
+        error_setg(errp,
+                   "winiommu-smmuv3 does not tell when the guest maps memory, which vfio "
+                   "needs: remove the vfio device, or put it on a root bus (pxb-pcie) "
+                   "without IOMMU");
+        return -EINVAL;
+    }
+    if (new& IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
+        error_setg(errp, "winiommu-smmuv3 has no ATS: remove ats=on from the device");
+        return -EINVAL;
+    }
+    f->unmaps_wanted = new& IOMMU_NOTIFIER_UNMAP;
+    wi_stream_want_unmaps(stream_of(f), f->unmaps_wanted);
+    return 0;
+}
+
+/* Only MAP notifiers want a replay, and there are none. */
+static void region_replay(IOMMUMemoryRegion* region, IOMMUNotifier* notifier) {}
+
+static void notify(WiFunction* f, uint64_t first, uint64_t last)
+{
+    IOMMUNotifier* n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &f->region)
+    {
+        const hwaddr begin = MAX(first, n->start), end = MIN(last, n->end);
+        const IOMMUTLBEvent event = {
+            .type = IOMMU_NOTIFIER_UNMAP,
+            .entry =
+                {
+                    .target_as = &address_space_memory,
+                    .iova = begin,
+                    .addr_mask = end - begin,
+                    .perm = IOMMU_NONE,
+                },
+        };
+
+        if (begin <= end) {
+            memory_region_notify_iommu_one(n, &event);
+        }
+    }
+}
+
+void winiommu_smmuv3_unmapped(WinIommuSmmuv3* s, uint32_t sid, uint64_t iova,
+                              uint64_t size)
+{
+    const uint64_t first = size ? iova : 0, last = size ? iova + size - 1 : UINT64_MAX;
+    WiFunction* f;
+
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        if (f->unmaps_wanted && stream_id(f, bus_number(f->bus)) == sid) {
+            notify(f, first, MAX(first, last));
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- bypass */
+
+/* A bus that was unplugged with its bridge has no number any more. */
+static bool is_present(const PCIBus* bus)
+{
+    return pci_bus_is_root((PCIBus*)bus) || BUS(bus)->parent;
+}
+
+static void refresh_function(WiFunction* f)
+{
+    WiStream* stream;
+    bool bypassed;
+
+    if (!is_present(f->bus)) {
+        return;
+    }
+    stream = stream_of(f);
+    bypassed = stream && wi_stream_bypassed(stream);
+    if (stream && f->unmaps_wanted) {
+        wi_stream_want_unmaps(stream, true);
+    }
+    if (f->bypass.enabled != bypassed) {
+        trace_winiommu_smmuv3_bypass(f->smmu->index, stream_id(f, bus_number(f->bus)),
+                                     bypassed);
+        memory_region_set_enabled(&f->bypass, bypassed);
+        memory_region_set_enabled(MEMORY_REGION(&f->region), !bypassed);
+        if (f->unmaps_wanted) {
+            notify(f, 0, UINT64_MAX);
+        }
+    }
+}
+
+void winiommu_smmuv3_refresh(WinIommuSmmuv3* s)
+{
+    WiFunction* f;
+
+    memory_region_transaction_begin();
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        refresh_function(f);
+    }
+    memory_region_transaction_commit();
+}
+
+/* ---------------------------------------------------------------- bridges */
+
+static WiBridge* find_bridge(PCIDevice* device)
+{
+    WiBridge* b;
+
+    QLIST_FOREACH(b, &bridges, next)
+    {
+        if (b->device == device) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* A function that got a new StreamID may have to leave or enter bypass at once. */
+static void bridge_write(PCIDevice* device, uint32_t address, uint32_t value, int size)
+{
+    WiBridge* b = find_bridge(device);
+
+    b->write(device, address, value, size);
+    if (ranges_overlap(address, size, PCI_SECONDARY_BUS, 1)) {
+        trace_winiommu_smmuv3_bus(device->config[PCI_SECONDARY_BUS]);
+        winiommu_smmuv3_refresh(b->smmu);
+    }
+}
+
+static void watch_bridge(WinIommuSmmuv3* s, PCIDevice* device)
+{
+    WiBridge* b = find_bridge(device);
+
+    if (b && device->config_write == bridge_write) {
+        return;
+    }
+    if (!b) { /* or another bridge has taken the place of one that was unplugged */
+        b = g_new0(WiBridge, 1);
+        b->device = device;
+        QLIST_INSERT_HEAD(&bridges, b, next);
+    }
+    b->smmu = s;
+    b->write = device->config_write;
+    device->config_write = bridge_write;
+}
+
+/* ---------------------------------------------------------------- functions */
+
+static WiFunction* new_function(WinIommuSmmuv3* s, PCIBus* bus, int devfn)
+{
+    WiFunction* f = g_new0(WiFunction, 1);
+    g_autofree char* name = g_strdup_printf("winiommu-smmuv3.%u-%p-%02x.%x", s->index,
+                                            bus, PCI_SLOT(devfn), PCI_FUNC(devfn));
+
+    f->smmu = s;
+    f->bus = bus;
+    f->devfn = devfn;
+    object_ref(OBJECT(bus));
+    memory_region_init(&f->root, OBJECT(s), name, UINT64_MAX);
+    memory_region_init_alias(&f->bypass, OBJECT(s), "bypass", get_system_memory(), 0,
+                             memory_region_size(get_system_memory()));
+    memory_region_init_iommu(&f->region, sizeof(f->region), TYPE_WINIOMMU_SMMUV3_REGION,
+                             OBJECT(s), name, UINT64_MAX);
+    memory_region_set_enabled(&f->bypass, false);
+    memory_region_add_subregion_overlap(&f->root, 0, &f->bypass, 0);
+    memory_region_add_subregion_overlap(&f->root, 0, MEMORY_REGION(&f->region), 0);
+    address_space_init(&f->as, &f->root, name);
+    QLIST_INSERT_HEAD(&s->functions, f, next);
+    return f;
+}
+
+static AddressSpace* get_address_space(PCIBus* bus, void* opaque, int devfn)
+{
+    WinIommuSmmuv3* s = opaque;
+    WiFunction* f;
+
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        if (f->bus == bus && f->devfn == devfn) {
+            break;
+        }
+    }
+    if (!f) {
+        f = new_function(s, bus, devfn);
+    }
+    if (!pci_bus_is_root(bus)) {
+        watch_bridge(s, bus->parent_dev);
+    }
+    refresh_function(f);
+    return &f->as;
+}
+
+static const PCIIOMMUOps iommu_ops = {.get_address_space = get_address_space};
+
+static bool is_our_bus(PCIBus* bus, const PCIBus* primary)
+{
+    while (bus != primary && !bus->iommu_ops && bus->parent_dev) {
+        bus = pci_get_bus(bus->parent_dev);
+    }
+    return bus == primary;
+}
+
+typedef struct EarlyDevice {
+    const PCIBus* primary;
+    const char* name;
+} EarlyDevice;
+
+/* A virtio device asks for its DMA address space once, when it is created. */
+static int find_early_device(Object* object, void* opaque)
+{
+    EarlyDevice* early = opaque;
+    VirtIODevice* virtio = (VirtIODevice*)object_dynamic_cast(object, TYPE_VIRTIO_DEVICE);
+    DeviceState* proxy = virtio ? DEVICE(virtio)->parent_bus->parent : NULL;
+
+    if (!proxy || !object_dynamic_cast(OBJECT(proxy), TYPE_PCI_DEVICE) ||
+        !virtio_host_has_feature(virtio, VIRTIO_F_IOMMU_PLATFORM) ||
+        !is_our_bus(pci_get_bus(PCI_DEVICE(proxy)), early->primary)) {
+        return 0;
+    }
+    early->name = proxy->id ? proxy->id : object_get_typename(OBJECT(proxy));
+    return 1;
+}
+
+bool winiommu_smmuv3_attach(WinIommuSmmuv3* s, Error** errp)
+{
+    EarlyDevice early = {.primary = s->primary_bus};
+
+    if (!pci_bus_is_root(s->primary_bus) || !pci_bus_is_express(s->primary_bus)) {
+        error_setg(errp,
+                   "winiommu-smmuv3: primary-bus must be a root bus, pcie.0 or that of a "
+                   "pxb-pcie");
+        return false;
+    }
+    if (s->primary_bus->iommu_ops) {
+        error_setg(errp,
+                   "winiommu-smmuv3: the bus %s already has an IOMMU; give each root bus "
+                   "one, with primary-bus=",
+                   BUS(s->primary_bus)->name);
+        return false;
+    }
+    object_child_foreach_recursive(object_get_root(), find_early_device, &early);
+    if (early.name) {
+        error_setg(errp,
+                   "winiommu-smmuv3: device %s with iommu_platform=on was created before "
+                   "its IOMMU: put -device winiommu-smmuv3 before it",
+                   early.name);
+        return false;
+    }
+    pci_setup_iommu(s->primary_bus, &iommu_ops, s);
+    return true;
+}
+
+static void region_class_init(ObjectClass* klass, WI_CLASS_DATA data)
+{
+    IOMMUMemoryRegionClass* rc = IOMMU_MEMORY_REGION_CLASS(klass);
+
+    rc->translate = region_translate;
+    rc->get_min_page_size = region_min_page_size;
+    rc->notify_flag_changed = region_notify_flag_changed;
+    rc->replay = region_replay;
+}
+
+static const TypeInfo region_info = {
+    .name = TYPE_WINIOMMU_SMMUV3_REGION,
+    .parent = TYPE_IOMMU_MEMORY_REGION,
+    .class_init = region_class_init,
+};
+
+static void region_register(void)
+{
+    type_register_static(&region_info);
+}
+
+type_init(region_register)

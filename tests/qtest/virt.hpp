@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The `virt` machine as tests start it, and the addresses they use there.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/qtest/pci.hpp"
+#include "tests/qtest/qtest_client.hpp"
+
+namespace qtest::virt {
+
+inline constexpr std::uint64_t ram = 0x40000000;
+inline constexpr std::uint64_t ecam_base = 0x4010000000;
+inline constexpr std::uint64_t pci_window = 0x10000000;
+inline constexpr std::uint64_t platform_bus = 0x0c000000;  // the first SMMU's registers
+
+inline const char* qemu()
+{
+    return std::getenv("WINIOMMU_QEMU_AARCH64");
+}
+
+inline std::vector<std::string> arguments(const std::vector<std::string>& more)
+{
+    std::vector<std::string> all = {
+        "-M", "virt,gic-version=3,its=on", "-cpu", "cortex-a57", "-m", "256M"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+// A test without its QEMU fails: skipping would look like passing.
+class Test : public ::testing::Test {
+protected:
+    void boot(const std::vector<std::string>& more)
+    {
+        ASSERT_NE(qemu(), nullptr) << "set WINIOMMU_QEMU_AARCH64 to qemu-system-aarch64";
+        std::string error;
+        machine = Machine::start(qemu(), arguments(more), error);
+        ASSERT_NE(machine, nullptr) << error;
+        config = ecam(*machine, ecam_base);
+    }
+
+    // QEMU must refuse to start, and say `expected`.
+    void refuse(const std::vector<std::string>& more, const std::string& expected)
+    {
+        ASSERT_NE(qemu(), nullptr) << "set WINIOMMU_QEMU_AARCH64 to qemu-system-aarch64";
+        std::string error;
+        EXPECT_EQ(Machine::start(qemu(), arguments(more), error), nullptr);
+        EXPECT_NE(error.find(expected), std::string::npos) << error;
+    }
+
+    void TearDown() override
+    {
+        if (machine) {
+            EXPECT_TRUE(machine->alive()) << "QEMU died: " << machine->output();
+        }
+    }
+
+    std::unique_ptr<Machine> machine;
+    std::unique_ptr<ConfigSpace> config;
+};
+
+}  // namespace qtest::virt
