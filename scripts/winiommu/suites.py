@@ -179,7 +179,7 @@ def python_tests(*directories):
 
 
 SUITES = (
-    Suite("launcher", "the launcher's own unit tests", python_tests("launcher", "guest")),
+    Suite("launcher", "the launcher's own unit tests", python_tests("launcher")),
     Suite("tree", "which file may include what", python_tests("tree")),
     Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
