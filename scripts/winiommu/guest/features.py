@@ -12,7 +12,7 @@ SMMU = {
     13: "forced stall", 14: "52-bit addresses", 15: "range invalidation", 16: "broadcast TLB maintenance", 17: "SVA",
     18: "EL2 host", 19: "nesting", 20: "attribute overrides", 21: "access flag", 22: "dirty state",
 }
-SMMU_WANTED = (0, 1, 2, 6, 7, 8, 9, 10, 15)
+SMMU_WANTED = (0, 1, 2, 7, 8, 9, 10, 15)
 SMMU_BITS = 48
 
 # VT-d 11.4.2 Capability Register, 11.4.3 Extended Capability Register.
