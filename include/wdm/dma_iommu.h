@@ -685,6 +685,10 @@ WDM_AT(DMA_IOMMU_INTERFACE_EX, V1, 0x10);
 #define DMA_IOMMU_INTERFACE_EX_SIZE_V2 0xc0
 #define DMA_IOMMU_INTERFACE_EX_SIZE_V3 0xe8
 
+typedef NTSTATUS WDM_CALL IoGetIommuInterfaceFunction(ULONG Version,
+                                                      PDMA_IOMMU_INTERFACE InterfaceOut);
+typedef NTSTATUS WDM_CALL IoGetIommuInterfaceExFunction(
+    ULONG Version, ULONGLONG Flags, PDMA_IOMMU_INTERFACE_EX InterfaceOut);
 NTSTATUS WDM_CALL IoGetIommuInterface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut);
 NTSTATUS WDM_CALL IoGetIommuInterfaceEx(ULONG Version, ULONGLONG Flags,
                                         PDMA_IOMMU_INTERFACE_EX InterfaceOut);

@@ -17,7 +17,6 @@ struct Problem {
     Purpose purpose = Purpose::Input;
     Ipa ipa{};
     Gpa fetched_from{};
-    bool recorded = true;  // false: what was read so far says not to
 };
 
 // Stage 2 of a stream, if it has one.
