@@ -11,6 +11,8 @@ SUMMARY = "measure translation and invalidation against QEMU's own IOMMUs"
 
 def arguments(parser):
     qemu.add_options(parser)
+    parser.add_argument("--device", choices=("smmuv3", "vtd", "all"), default="all",
+                        help="which device to measure (default all)")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path,
                         help="write one record a figure to FILE")
     parser.add_argument("--rounds", metavar="N", type=_rounds, default=9,
@@ -30,6 +32,7 @@ def run(args):
                        f"mkdir -p {args.json.parent}")
     built = qemu.from_options(args)
     try:
-        return benchmark.run(str(built.system("aarch64")), args.rounds, args.json)
+        return benchmark.run(lambda target: str(built.system(target)), args.device,
+                             args.rounds, args.json)
     except qtest.QtestError as error:
         raise ui.Error(f"the benchmark stopped: {error}") from None

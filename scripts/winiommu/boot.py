@@ -46,7 +46,8 @@ def run(args):
     initramfs.write_bytes(kernel.initramfs())
     parts = machine.Parts(built.system(architecture), kernel.image, initramfs,
                           store.firmware(architecture) if one.uefi else None, _disks(directory), directory)
-    command = machine.command(one, parts, ["winiommu.mode=shell", *args.append.split()], serial="mon:stdio",
+    # Without an I/O thread: see release_disks in guest/init.sh; a person may power off at any time.
+    command = machine.command(one, parts, ["winiommu.mode=shell", *args.append.split()], iothread=False, serial="mon:stdio",
                               extra=args.extra)
     ui.show(command)
     if args.only_print:

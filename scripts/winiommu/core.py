@@ -16,23 +16,40 @@ CONFIGURATIONS = {
 COMPILERS = {"fuzz": {"CC": "clang", "CXX": "clang++"}}
 
 
-def ensure(configuration="core", targets=()):
-    """Builds a configuration; the build directory.  Quick when nothing changed."""
+def configure(configuration="core"):
+    """A configured build directory."""
     packages.ensure("build", "test")
     with paths.lock(configuration):
-        build = paths.BUILD / configuration
+        build_directory = paths.BUILD / configuration
         options = CONFIGURATIONS[configuration]
         env = COMPILERS.get(configuration, {})
         if shutil.which("ccache"):
             env = {name: f"ccache {env.get(name, default)}"
                    for name, default in (("CC", "gcc"), ("CXX", "g++"))}
         stamp = hashlib.sha256(json.dumps([options, env, str(paths.REPO)]).encode()).hexdigest()
-        if paths.read(build / "winiommu-configured") != stamp:
-            shutil.rmtree(build, ignore_errors=True)
+        if paths.read(build_directory / "winiommu-configured") != stamp:
+            shutil.rmtree(build_directory, ignore_errors=True)
             # A build that stops half-way is taken up again by ninja; a configuration is not.
-            ui.run(["meson", "setup", *options, build, paths.REPO], f"configure {configuration}",
-                   paths.LOGS / f"configure-{configuration}.log", env=env)
-            paths.write(build / "winiommu-configured", stamp)
-        ui.run(["ninja", "-C", build, *targets], f"build {configuration}",
+            ui.run(["meson", "setup", *options, build_directory, paths.REPO],
+                   f"configure {configuration}", paths.LOGS / f"configure-{configuration}.log",
+                   env=env)
+            paths.write(build_directory / "winiommu-configured", stamp)
+        else:
+            # Meson's own list of tests is renewed when a meson.build changed.
+            ui.run(["ninja", "-C", build_directory, "build.ninja"], f"configure {configuration}",
+                   paths.LOGS / f"configure-{configuration}.log")
+    return build_directory
+
+
+def build(configuration, targets=()):
+    """Builds a configured directory, or only some targets of it."""
+    with paths.lock(configuration):
+        ui.run(["ninja", "-C", paths.BUILD / configuration, *targets], f"build {configuration}",
                paths.LOGS / f"build-{configuration}.log")
-    return build
+
+
+def ensure(configuration="core", targets=()):
+    """Builds a configuration; the build directory.  Quick when nothing changed."""
+    directory = configure(configuration)
+    build(configuration, targets)
+    return directory

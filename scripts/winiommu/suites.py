@@ -117,10 +117,21 @@ SANITIZERS = {
 }
 
 
+def built_tests(configuration, wanted):
+    """The wanted tests of a configuration, after building just their programs."""
+    build = core.configure(configuration)
+    tests = meson_tests(build, wanted)
+    programs = {pathlib.Path(part) for test in tests for part in test["cmd"]}
+    targets = sorted(str(p.relative_to(build)) for p in programs if p.is_relative_to(build))
+    if targets:
+        core.build(configuration, targets)
+    return tests
+
+
 def unit(context):
-    build = core.ensure("core" if context.args.plain else "core-sanitized")
-    tests = meson_tests(build, lambda suites: not suites & APART)
-    return run_meson(tests, context, SANITIZERS)
+    configuration = "core" if context.args.plain else "core-sanitized"
+    return run_meson(built_tests(configuration, lambda suites: not suites & APART),
+                     context, SANITIZERS)
 
 
 def qemu_environment(built):
@@ -131,15 +142,13 @@ def qemu_environment(built):
 
 def qtest(context):
     built = context.qemu()
-    build = core.ensure("core")
-    tests = meson_tests(build, lambda suites: "qtest" in suites)
-    return run_meson(tests, context, qemu_environment(built))
+    return run_meson(built_tests("core", lambda suites: "qtest" in suites), context,
+                     qemu_environment(built))
 
 
 def fuzz(context):
     """Each fuzzer for a while on its kept corpus plus what it finds."""
-    build = core.ensure("fuzz")
-    tests = meson_tests(build, lambda suites: "fuzz" in suites)
+    tests = built_tests("fuzz", lambda suites: "fuzz" in suites)
     seconds = context.args.fuzz_seconds
     jobs = {}
     for test in tests:
@@ -170,7 +179,8 @@ def python_tests(*directories):
 
 
 SUITES = (
-    Suite("launcher", "the launcher's own unit tests", python_tests("launcher", "guest")),
+    Suite("launcher", "the launcher's own unit tests", python_tests("launcher")),
+    Suite("tree", "which file may include what", python_tests("tree")),
     Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
     Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),

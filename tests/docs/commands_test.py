@@ -76,3 +76,10 @@ class Pages(unittest.TestCase):
         for name in winiommu.COMMANDS:
             with self.subTest(name=name):
                 self.assertIn(f"./winiommu {name}", page)
+
+    def test_the_testing_page_names_every_suite(self):
+        from winiommu import suites
+        page = (paths.REPO / "docs/devel/testing.rst").read_text(encoding="utf-8")
+        for suite in suites.SUITES:
+            with self.subTest(name=suite.name):
+                self.assertIn(f"\n``{suite.name}``\n", page)

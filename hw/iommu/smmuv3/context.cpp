@@ -255,7 +255,9 @@ Expected<T, Problem> Lookup::fetch(Ipa at)
     const auto leaf =
         stage2(context_.s2, reader_, at, Rights{Rights::priv_read}, Purpose::CdFetch);
     if (!leaf) {
-        return Unexpected{leaf.error()};
+        auto problem = leaf.error();
+        problem.recorded = context_.record_s2;  // SMMU 5.5: S2R, before any CD is known
+        return Unexpected{problem};
     }
     const auto value = memory_.fetch<T>(leaf->output);
     if (!value) {
@@ -294,7 +296,10 @@ Expected<Ipa, Problem> Lookup::locate_cd()
     if (!l1) {
         return Unexpected{l1.error()};
     }
-    if (!(*l1)[L1Cd::V]) {
+    // SMMU 3.4.3: a physical L2Ptr beyond the OAS; an IPA is stage 2's to refuse.
+    const bool out_of_range =
+        !context_.s2.enabled && !fits((*l1)[L1Cd::L2Ptr].value, built_.oas_bits);
+    if (!(*l1)[L1Cd::V] || out_of_range) {
         return Unexpected{Problem{.id = EventId::C_BAD_SUBSTREAMID}};
     }
     const auto second = index & ((std::uint64_t{1} << leaf_bits) - 1);

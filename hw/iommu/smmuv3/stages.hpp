@@ -17,6 +17,7 @@ struct Problem {
     Purpose purpose = Purpose::Input;
     Ipa ipa{};
     Gpa fetched_from{};
+    bool recorded = true;  // false: what was read so far says not to
 };
 
 // Stage 2 of a stream, if it has one.

@@ -35,8 +35,6 @@ public:
 private:
     friend class Translator;
 
-    static constexpr std::uint64_t every_address = ~std::uint64_t{0};
-
     // All that a hit looks at.
     struct Hot {
         std::uint64_t generation = 0;  // of the configuration; 0 is never current

@@ -88,16 +88,16 @@ Expected<Context, Problem> Translator::context_of(const StreamEntry& stream,
         }
         context = *found;
     } else {
-        // SMMU 6.3.14 GBPA.ABORT.
+        // SMMU 6.3.14 GBPA.ABORT; 3.4: beyond the OAS aborts, and records nothing.
         context.route = set.gbpa_abort ? Context::Route::Abort : Context::Route::Bypass;
+        context.record_s1 = false;
     }
-    publish(stream, substream, context, set, now);
+    publish(stream, substream, context, now);
     return context;
 }
 
 void Translator::publish(const StreamEntry& stream, Substream substream,
-                         const Context& context, const Settings& settings,
-                         std::uint64_t generation) const
+                         const Context& context, std::uint64_t generation) const
 {
     StreamEntry::Cached cached;
     cached.context = context;
@@ -105,8 +105,7 @@ void Translator::publish(const StreamEntry& stream, Substream substream,
     hot.generation = generation;
     hot.substream = StreamEntry::key(substream);
     hot.route = context.route;
-    hot.passes = settings.smmu_enabled ? (std::uint64_t{1} << built_.oas_bits) - 1
-                                       : StreamEntry::every_address;
+    hot.passes = (std::uint64_t{1} << built_.oas_bits) - 1;
     if (context.stage1) {
         hot.top_byte_ignored = {context.ttb[0].top_byte_ignored,
                                 context.ttb[1].top_byte_ignored};
@@ -239,7 +238,7 @@ Outcome Translator::refuse(const Problem& problem, const Context& context,
     }
     const bool wanted =
         problem.stage == Stage::S1 ? context.record_s1 : context.record_s2;
-    if (translation_related(problem.id) && !wanted) {
+    if (translation_related(problem.id) && !(wanted && problem.recorded)) {
         return {};
     }
     Outcome outcome;

@@ -128,7 +128,7 @@ private:
     Expected<Context, Problem> context_of(const StreamEntry& stream,
                                           Substream substream) const;
     void publish(const StreamEntry& stream, Substream substream, const Context& context,
-                 const Settings& settings, std::uint64_t generation) const;
+                 std::uint64_t generation) const;
     Expected<Translation, Problem> translate_by(const Context& context,
                                                 const Transaction& access);
     Expected<Translation, Problem> through_stage1(const Context& context,

@@ -15,6 +15,9 @@ class Figures:
     def add(self, impl, case, point, ns):
         self._samples.setdefault((case, point), {}).setdefault(impl, []).append(ns)
 
+    def cases(self):
+        return list(dict.fromkeys(case for case, _ in self._samples))
+
     def median(self, impl, case, point):
         samples = self._samples.get((case, point), {}).get(impl)
         return statistics.median(samples) if samples else None

@@ -6,6 +6,9 @@ import sys
 from . import cases, targets
 from .report import Figures, write_json
 from .smmuv3 import Smmuv3Machine
+from .vtd import VtdMachine, VtdScalableMachine, VtdSecondStageMachine
+
+DEVICES = ("qemu", "winiommu")
 
 
 def _progress(text):
@@ -23,57 +26,75 @@ def _interleave(figures, machines, case, points, rounds, only=None):
                 figures.add(machine.impl, case, name, sample(machine))
 
 
-def smmuv3(qemu, rounds):
+def _measure(kind, qemu, rounds, then):
+    """All cases of one kind of machine; `then` adds what only that kind has, and the verdicts."""
     machines = []
     try:
-        for impl in Smmuv3Machine.impls:
-            machines.append(Smmuv3Machine(qemu, impl))
-        figures = Figures("smmuv3")
-        devices = ("qemu", "winiommu")
-        for case in Smmuv3Machine.cases:
+        for impl in kind.impls:
+            machines.append(kind(qemu, impl))
+        figures = Figures(kind.device)
+        for case in kind.cases:
             print(f"measuring {figures.device} {case}", flush=True)
-            for machine in machines:
+            supported = [machine for machine in machines if machine.supports(case)]
+            for machine in supported:
                 machine.configure(case)
-            _interleave(figures, machines, case, cases.translations(), rounds)
-            _interleave(figures, machines, case, [cases.cold()], rounds,
-                        only=("null", *devices))
-            _interleave(figures, machines, case, cases.invalidations(case), rounds, only=devices)
-            for machine in machines:
+            _interleave(figures, supported, case, cases.translations(), rounds)
+            _interleave(figures, supported, case, [cases.cold()], rounds,
+                        only=("null", *DEVICES))
+            _interleave(figures, supported, case, cases.invalidations(case), rounds, only=DEVICES)
+            for machine in supported:
                 machine.check()
                 for remark in machine.remarks.values():
                     print(f"remark: {remark}")
                 machine.remarks.clear()
-        events = _events(machines)
-        _untranslated(figures, machines, rounds)
-        return figures, targets.smmuv3(figures, events)
+        return figures, then(figures, machines, rounds)
     finally:
         for machine in machines:
             machine.close()
 
 
+def _smmuv3_verdicts(figures, machines, rounds):
+    events = _events(machines)
+    _untranslated(figures, machines, rounds,
+                  (("bypass", lambda machine: machine.configure("bypass")),
+                   ("off", lambda machine: machine.disable())))
+    return targets.smmuv3(figures, events)
+
+
+def _vtd_verdicts(figures, machines, rounds):
+    events = _events(machines)
+    _untranslated(figures, machines, rounds,
+                  (("bypass", lambda machine: machine.configure("bypass")),))
+    return targets.vtd(figures, events)
+
+
 def _events(machines):
     ours = next(machine for machine in machines if machine.impl == "winiommu")
-    ours.configure("s1-4k")
+    ours.configure(ours.cases[0])
     return ours.events_per_failing_dma()
 
 
-def _untranslated(figures, machines, rounds):
-    """An STE that bypasses, then SMMUEN=0: both should cost what no IOMMU costs."""
-    for case, set_up in (("bypass", lambda machine: machine.configure("bypass")),
-                         ("off", lambda machine: machine.disable())):
+def _untranslated(figures, machines, rounds, ways):
+    """A stream in bypass, or the whole device off: both should cost what no IOMMU costs."""
+    for case, set_up in ways:
         for machine in machines:
             set_up(machine)
         _interleave(figures, machines, case, [cases.translate(64)], rounds)
 
 
-def run(qemu_aarch64, rounds=9, json_path=None):
-    """Prints the table and the targets; 0 when all targets are met."""
-    figures, verdicts = smmuv3(qemu_aarch64, rounds)
+def run(system, device, rounds, json_path=None):
+    """`system` gives a QEMU binary by target.  Prints tables and targets; 0 when all are met."""
+    runs = []
+    if device in ("smmuv3", "all"):
+        runs.append(_measure(Smmuv3Machine, system("aarch64"), rounds, _smmuv3_verdicts))
+    if device in ("vtd", "all"):
+        for kind in (VtdMachine, VtdScalableMachine, VtdSecondStageMachine):
+            runs.append(_measure(kind, system("x86_64"), rounds, _vtd_verdicts))
     _progress("")
-    print(figures.table())
-    print()
-    for _, line in verdicts:
-        print(line)
+    for figures, verdicts in runs:
+        print(f"\n{figures.table()}\n")
+        for _, line in verdicts:
+            print(line)
     if json_path:
-        write_json(json_path, [figures])
-    return 0 if all(met for met, _ in verdicts) else 1
+        write_json(json_path, [figures for figures, _ in runs])
+    return 0 if all(met for _, verdicts in runs for met, _ in verdicts) else 1

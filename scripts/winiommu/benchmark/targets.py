@@ -28,6 +28,31 @@ def smmuv3(figures, events):
     return lines
 
 
+def vtd(figures, events):
+    f = figures
+    lines = []
+    for case in f.cases():
+        if case == "bypass":
+            continue
+        nested = case == "nested"
+        lines.append(judge(f"{case}: translation on a hit over null",
+                           f.ratio("winiommu", "null", case, "xl-64"), 1.3))
+        lines.append(judge(f"{case}: translation over 65,536 pages over null",
+                           f.ratio("winiommu", "null", case, "xl-65536"), 5 if nested else 1.6))
+        for kind in ("va", "asid"):
+            for cached in ("256", "full"):
+                lines.append(judge(f"{case}: by {kind}, {cached} cached, over its empty cost",
+                                   f.ratio("winiommu", "winiommu", case, f"inv-{kind}-{cached}",
+                                           over_point=f"inv-{kind}-0"), 1.5))
+    first = next(iter(f.cases()))
+    lines.append(judge("bypass: translation over no IOMMU",
+                       f.ratio("winiommu", "none", "bypass", "xl-64"), 1.1))
+    one = f.ratio("winiommu", "winiommu", first, "rd64-1024", over_point="rd64-1024-2thr")
+    lines.append(judge(f"{first}: throughput of two threads over one", one, 1.6, at_most=False))
+    lines.append(judge("fault records a failing DMA", events, 1))
+    return lines
+
+
 def invalidation_targets(f, case):
     lines = []
     for kind in ("va", "asid"):

@@ -9,7 +9,7 @@ from .tables import BLOCK, PAGE, vtd_first_stage, vtd_second_stage
 
 BAR = 0xfed9_0000
 # VT-d 11.4: register offsets.
-GCMD, GSTS, RTADDR, FSTS, IQH, IQT, IQA = 0x18, 0x1c, 0x20, 0x34, 0x80, 0x88, 0x90
+CAP, GCMD, RTADDR, FSTS, IQT, IQA = 0x08, 0x18, 0x20, 0x34, 0x88, 0x90
 TE, SRTP, QIE = 1 << 31, 1 << 30, 1 << 26
 QUEUE_SIZE_LOG2 = 10  # IQA.QS 2: 1,024 descriptors of 128 bits
 DID, OTHER_DID = 5, 6
@@ -140,21 +140,38 @@ class VtdMachine(Machine):
         if self.iommu:
             self.commands([IOTLB_GLOBAL, self._wait()], doorbells=1)
 
+    def events_per_failing_dma(self):
+        """VT-d 11.4.7.1: fault records with F set after one DMA of 64 bytes to an unmapped address."""
+        q = self.qtest
+        capability = q.readq(BAR + CAP)
+        first, count = (capability >> 24 & 0x3ff) * 16, (capability >> 40 & 0xff) + 1
+        self.run(m.OP_READ, base=1 << 46, stride=4096, pages=1, length=64, threads=1, count=1)
+        found = 0
+        for n in range(count):
+            high = q.readq(BAR + first + 16 * n + 8)
+            found += high >> 63
+            q.writeq(BAR + first + 16 * n + 8, 1 << 63)
+        return found
+
     def check(self):
-        if self.iommu and self.qtest.readl(BAR + FSTS) & ~1:
+        """Invalidation queue errors (FSTS.IQE, ICE, ITE); faults were asked for."""
+        if self.impl == "winiommu" and self.qtest.readl(BAR + FSTS) & 0x70:
             raise m.QtestError(f"{self.impl}: FSTS is {self.qtest.readl(BAR + FSTS):#x}")
 
 
 class VtdScalableMachine(VtdMachine):
     scalable = True
     device = "vtd-scalable"
-    cases = ("fl-4k", "ss-4k", "nested")
+    cases = ("fl-4k", "nested")
     impls = {
         "none": ([], False),
         "null": (["-device", "winiommu-null"], False),
         "qemu": (["-device", "intel-iommu,x-scalable-mode=on,x-flts=on"], True),
         "winiommu": (["-device", "winiommu-vtd,scalable-mode=on"], True),
     }
+
+    def supports(self, case):
+        return self.impl != "qemu" or case != "nested"  # QEMU's model has no nested translation
 
     def _entries(self, case):
         """VT-d 9.2, 9.4, 9.5, 9.6: scalable root, context, PASID directory and PASID table entry."""
@@ -172,3 +189,10 @@ class VtdScalableMachine(VtdMachine):
             low |= self.trees["identity"].base
         third = first if kind in (1, 3) else 0
         q.write(self.pasid_table, struct.pack("<8Q", low, DID, third, 0, 0, 0, 0, 0))
+
+
+class VtdSecondStageMachine(VtdScalableMachine):
+    """Apart from the first stage, because QEMU's model offers one or the other."""
+
+    cases = ("ss-4k",)
+    impls = {**VtdScalableMachine.impls, "qemu": (["-device", "intel-iommu,x-scalable-mode=on"], True)}

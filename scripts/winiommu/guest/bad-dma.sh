@@ -38,7 +38,8 @@ attempt() { # read|write iova
     read) program64 0x20 "$2"; command=6 ;; # SRC, CHECKSUM
     write) program64 0x28 "$2"; command=4 ;; # DST, FILL
     esac
-    program 0x30 64 # LENGTH
+    # LENGTH: QEMU cuts a refused DMA into pieces of 4 bytes, each of which is an access that the IOMMU refuses.
+    program 0x30 4
     program 0x10 $command
     tries=0
     while [ "$(register 0x14)" = 0x00000001 ] && [ $tries -lt 100 ]; do

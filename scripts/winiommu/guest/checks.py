@@ -9,7 +9,7 @@ import re
 import shlex
 
 from .. import paths, ui
-from . import acpi, console, kernel_log, machine
+from . import acpi, console, features, kernel_log, machine
 
 MEBIBYTE = 1 << 20
 SIZE = 64  # MiB read from, and written to, each disk
@@ -128,9 +128,11 @@ def _check_groups(result, transcript):
 
 
 def _check_driver(result, log):
-    result.features = kernel_log.announcements(log)
-    result.add("the kernel's driver runs the IOMMU", result.features,
-               "; ".join(result.features) or "no line of the IOMMU's driver in the kernel's log")
+    units = features.announced(log, result.case.variant == "scalable")
+    result.features = [str(unit) for unit in units]
+    result.add("the kernel's driver runs the IOMMU", units,
+               ", ".join(unit.name for unit in units) or "no line of the IOMMU's driver in the kernel's log")
+    result.add("the driver sees our features", units and not any(unit.lacks for unit in units), "; ".join(result.features))
     trouble = kernel_log.trouble(log)
     result.add("no unexpected event", log and not trouble, "; ".join(trouble[:5]))
 
@@ -141,11 +143,11 @@ def _check_interrupts(result, transcript):
     line = next((text for text in kernel_log.messages(log) if "Enabled IRQ remapping in" in text), "")
     result.add("interrupt remapping in x2APIC mode", line.endswith("x2apic mode"), line or "not enabled")
     table = transcript.files.get("interrupts", b"").decode(errors="replace").splitlines()
-    for word in ("nvme0q", "virtio0-req"):
+    for title, word in (("NVMe", "nvme0q"), ("virtio-blk", "virtio0-req")):
         lines = [text for text in table if word in text]
         counts = [sum(int(number) for number in re.findall(r"(?<=\s)\d+(?=\s)", text.partition("IR-PCI-MSI")[0]))
                   for text in lines if "IR-PCI-MSI" in text]
-        result.add(f"interrupts of {word.rstrip('q')} are remapped", lines and len(counts) == len(lines) and sum(counts),
+        result.add(f"interrupts of {title} are remapped", lines and len(counts) == len(lines) and sum(counts),
                    f"{len(counts)} of {len(lines)} vectors, {sum(counts)} interrupts")
 
 

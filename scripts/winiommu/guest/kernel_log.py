@@ -92,11 +92,6 @@ def faults(log):
     return found
 
 
-def announcements(log):
-    """The lines in which the drivers tell an IOMMU's features."""
-    return [line for line in messages(log) if SMMU_FEATURES.search(line) or VTD_UNIT.search(line)]
-
-
 def trouble(log):
     """Lines that must not be in the log of a healthy run."""
     bad = []

@@ -123,14 +123,15 @@ def _firmware(one, parts):
             "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
 
 
-def _disks(parts):
-    """NVMe without, virtio-blk with an I/O thread: translations with and without QEMU's big lock."""
+def _disks(parts, iothread):
+    """NVMe without, virtio-blk with an I/O thread if asked: translations with and without QEMU's big lock."""
     nvme, virtio = parts.disks["nvme0n1"], parts.disks["vda"]
+    in_thread = ",iothread=io" if iothread else ""
     return ["-drive", f"if=none,id=nvme,format=raw,cache=unsafe,file={nvme}",
             "-device", "nvme,drive=nvme,serial=winiommu,bus=pcie.0,addr=2",
-            "-object", "iothread,id=io",
+            *(["-object", "iothread,id=io"] if iothread else []),
             "-drive", f"if=none,id=virtio,format=raw,cache=unsafe,file={virtio}",
-            "-device", "virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on,iothread=io,bus=pcie.0,addr=3"]
+            "-device", f"virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on{in_thread},bus=pcie.0,addr=3"]
 
 
 def kernel_arguments(one):
@@ -141,14 +142,14 @@ def kernel_arguments(one):
     return words
 
 
-def command(one, parts, words, *, iommu=True, endpoint=True, serial="stdio", extra=()):
+def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, serial="stdio", extra=()):
     """QEMU's command line; `words` are added to the kernel's. The IOMMU precedes what is behind it."""
     argv = [str(parts.qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-serial", serial, "-M", _machine_options(one), "-accel", "tcg", "-cpu", one.machine.cpu, "-smp", "2",
             "-m", "768", *_firmware(one, parts)]
     if iommu:
         argv += _iommu(one)
-    argv += _disks(parts)
+    argv += _disks(parts, iothread)
     if endpoint:
         argv += ["-device", f"{ENDPOINT},bus=pcie.0,addr=4"]
     return argv + ["-kernel", str(parts.kernel), "-initrd", str(parts.initramfs),

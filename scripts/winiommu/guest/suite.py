@@ -13,8 +13,8 @@ EXPECTED = {
     "endpoint": "no step in the guest failed",
     "kernel": "the guest ran to its end",
 }
-# A guest that is broken may hang; it gets less time.
-PATIENCE = console.Limits(total=120, silence=30)
+# A guest whose kernel is cut short hangs; the sooner that is noticed the better.
+LIMITS = {"kernel": console.Limits(total=60, silence=15)}
 
 
 def outcome_of(result):
@@ -45,6 +45,6 @@ def run(context):
     for breakage in EXPECTED:
         one = machine.case("virt", "dt")
         ui.say(f"    broken on purpose: {breakage}; it must fail")
-        for result in matrix.run([one], built, seed=seed, limits=PATIENCE, breakage=breakage):
+        for result in matrix.run([one], built, seed=seed, limits=LIMITS.get(breakage, console.Limits()), breakage=breakage):
             total += broken_outcome(breakage, result)
     return total

@@ -72,7 +72,7 @@ TEST(Capi, MakesDrivesAndFreesADevice)
     WiTranslation out;
     ASSERT_TRUE(wi_stream_translate(stream, 0x1234, WI_WRITE, 0, &out));
     EXPECT_EQ(out.output, 0x1234u);
-    EXPECT_EQ(out.mask, ~0ull);
+    EXPECT_EQ(out.mask, 0xffff'ffff'ffffull);
     EXPECT_TRUE(out.read && out.write);
     wi_iommu_mmio_write(smmu, 0x44, 4, 0x8010'0000);
     EXPECT_FALSE(wi_stream_translate(stream, 0x1234, 0, 0, &out));

@@ -19,20 +19,23 @@ TEST(Smmu_3_2_Streams, TheSameIdIsTheSameStream)
     EXPECT_EQ(b.smmu.stream(~0u, nullptr), nullptr);
 }
 
-TEST(Smmu_6_3_14_GBPA, WhileDisabledEveryAddressPassesAsItIs)
+TEST(Smmu_3_4_AddressSizes, WhileDisabledWhatFitsTheOutputSizePassesAsItIs)
 {
     Board b;
+    b.enable_eventq(3);
     auto* stream = b.smmu.stream(1, nullptr);
     EXPECT_TRUE(stream->bypassed());
     Translation out;
-    ASSERT_EQ(stream->translate({.address = Iova{0xfedc'ba98'7654'3210},
+    ASSERT_EQ(stream->translate({.address = Iova{0xba98'7654'3210},
                                  .access = Access::Write,
                                  .substream = {3, true}},
                                 out),
               Stream::Result::Ok);
-    EXPECT_EQ(out.output, Gpa{0xfedc'ba98'7654'3210});
-    EXPECT_EQ(out.mask, ~0ull);
+    EXPECT_EQ(out.output, Gpa{0xba98'7654'3210});
+    EXPECT_EQ(out.mask, 0xffff'ffff'ffffull);
     EXPECT_TRUE(out.read && out.write);
+    EXPECT_FALSE(b.dma(1, 0x1'0000'0000'0000)) << "beyond 48 bits: aborted";
+    EXPECT_EQ(b.r32(EVENTQ_PROD), 0u) << "and not recorded";
 }
 
 TEST(Bypass, TheHostIsToldOnceForEachChange)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VT-d 7.1 "Non-Recoverable Fault": what happened, as a plain value.  How it is written
+// down is spec/fault.hpp's business, whether there is room is FaultLog's.
+#pragma once
+
+#include <cstdint>
+
+#include "hw/iommu/vtd/spec/fault.hpp"
+#include "iommu/address.hpp"
+#include "iommu/transaction.hpp"
+
+namespace iommu::vtd {
+
+// A DMA request that was refused.
+struct Fault {
+    FaultReason reason{};
+    SourceId source{};
+    Transaction request{};
+};
+
+// An interrupt request that was refused, VT-d 5.1.
+struct InterruptFault {
+    FaultReason reason{};
+    SourceId source{};
+    std::uint16_t index = 0;
+};
+
+constexpr FaultRecord encode(const Fault& f)
+{
+    const auto& r = f.request;
+    return FaultRecord{}
+        .with(FaultRecord::FI, Iova{r.address.value & ~std::uint64_t{0xfff}})
+        .with(FaultRecord::SID, f.source)
+        .with(FaultRecord::PRIV,
+              r.substream.present && r.privilege == Privilege::Privileged)
+        .with(FaultRecord::EXE, r.substream.present && r.content == Content::Instruction)
+        .with(FaultRecord::PP, r.substream.present)
+        .with(FaultRecord::FR, f.reason)
+        .with(FaultRecord::PV,
+              Pasid{r.substream.present ? r.substream.value & 0xfffff : 0})
+        .with(FaultRecord::T1, r.access == Access::Read)
+        .with(FaultRecord::F, true);
+}
+
+constexpr InterruptFaultRecord encode(const InterruptFault& f)
+{
+    return InterruptFaultRecord{}
+        .with(InterruptFaultRecord::InterruptIndex, f.index)
+        .with(InterruptFaultRecord::SID, f.source)
+        .with(InterruptFaultRecord::FR, f.reason)
+        .with(InterruptFaultRecord::F, true);
+}
+
+}  // namespace iommu::vtd

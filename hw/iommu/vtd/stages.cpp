@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VT-d 3.6 "First-Stage Translation", 3.7 "Second-Stage Translation", 3.8 "Nested
+// Translation", and which fault reason each way of failing has (7.1.3).
+//
+//   nested:  input --first stage--> second stage's input --second stage--> output
+//                      |  each table entry's own address through the second stage as well
+#include <algorithm>
+
+#include "hw/iommu/vtd/page_formats.hpp"
+#include "hw/iommu/vtd/translator.hpp"
+
+namespace iommu::vtd {
+
+namespace {
+
+FaultReason denied(bool scalable, Access access)
+{
+    if (access == Access::Write) {
+        return scalable ? FaultReason::SmWriteDenied : FaultReason::WriteDenied;
+    }
+    return scalable ? FaultReason::SmReadDenied : FaultReason::ReadDenied;
+}
+
+// Level by level the same reserved bits: those the platform has no address for, SNP where
+// it is not offered, TM where there are no Device-TLBs.
+template <typename In>
+SecondStage<In> second_stage(const Plan& plan, const Configuration& c)
+{
+    using E = SecondStageEntry;
+    SecondStage<In> s;
+    s.root = plan.second_root;
+    s.levels = plan.second_levels;
+    s.width =
+        static_cast<std::uint8_t>(std::min(input_bits(plan.second_levels), c.aw_bits));
+    const auto addresses = beyond(c.haw_bits());
+    s.reserved_table = addresses | E::SNP.mask | E::TM.mask;
+    s.reserved_page = addresses | (c.snoop_control ? 0 : E::SNP.mask) |
+                      (c.device_iotlb ? 0 : E::TM.mask);
+    s.accessed_dirty = plan.second_accessed_dirty;
+    s.executes = plan.second_executes;
+    return s;
+}
+
+// What the first stage points to are, when nested, addresses of the second stage: these
+// reach up to bit 51, and the second stage refuses those it does not cover.
+template <typename Out>
+FirstStage<Out> first_stage(const Plan& plan, unsigned output_bits)
+{
+    FirstStage<Out> f;
+    f.root = Out{plan.first_root.value};
+    f.levels = plan.first_levels;
+    f.reserved = beyond(output_bits) | (plan.no_execute ? 0 : FirstStageEntry::XD.mask);
+    f.write_protect = plan.write_protect;
+    f.smep = plan.smep;
+    f.extended_accessed = plan.extended_accessed;
+    return f;
+}
+
+FaultReason legacy_reason(WalkFault why, Access access)
+{
+    switch (why) {
+    case WalkFault::OutOfRange:
+        return FaultReason::AddressBeyondWidth;
+    case WalkFault::Reserved:
+    case WalkFault::AddressSize:
+        return FaultReason::PagingEntryReserved;
+    case WalkFault::Unreadable:
+        return FaultReason::PagingEntryAccess;
+    case WalkFault::Translation:
+    case WalkFault::AccessFlag:
+    case WalkFault::Permission:
+        break;
+    }
+    return denied(false, access);
+}
+
+FaultReason second_reason(WalkFault why, FaultReason out_of_range, FaultReason permission)
+{
+    switch (why) {
+    case WalkFault::OutOfRange:
+        return out_of_range;
+    case WalkFault::Translation:
+        return FaultReason::SsPagingEntryNotPresent;
+    case WalkFault::Reserved:
+    case WalkFault::AddressSize:
+        return FaultReason::SsPagingEntryReserved;
+    case WalkFault::Unreadable:
+        return FaultReason::SsPagingEntryAccess;
+    case WalkFault::AccessFlag:
+    case WalkFault::Permission:
+        break;
+    }
+    return permission;
+}
+
+// VT-d 7.1.3: U/S before what the page itself allows.
+FaultReason first_permission(const Transaction& t, bool user_may_read)
+{
+    if (t.privilege == Privilege::User && !user_may_read) {
+        return FaultReason::SmUserDenied;
+    }
+    return t.access == Access::Read && t.content == Content::Instruction
+               ? FaultReason::SmExecuteDenied
+               : denied(true, t.access);
+}
+
+FaultReason first_reason(WalkFault why, FaultReason unreadable)
+{
+    switch (why) {
+    case WalkFault::OutOfRange:
+        return FaultReason::SmNotCanonical;
+    case WalkFault::Reserved:
+    case WalkFault::AddressSize:
+        return FaultReason::FsPagingEntryReserved;
+    case WalkFault::Unreadable:
+        return unreadable;
+    case WalkFault::Translation:
+    case WalkFault::AccessFlag:
+    case WalkFault::Permission:
+        break;
+    }
+    return FaultReason::FsPagingEntryNotPresent;
+}
+
+// Reads and marks first-stage entries that lie in host memory.
+struct PlainReader {
+    TableReader reader;
+    Gpa root{};
+
+    Expected<std::uint64_t, FaultReason> operator()(Gpa at)
+    {
+        const auto value = reader(at);
+        if (!value) {
+            return Unexpected{(at.value & ~std::uint64_t{0xfff}) == root.value
+                                  ? FaultReason::FsRootAccess
+                                  : FaultReason::FsPagingEntryAccess};
+        }
+        return *value;
+    }
+    Expected<bool, FaultReason> update(Gpa at, std::uint64_t& expected,
+                                       std::uint64_t desired)
+    {
+        const auto stored = reader.update(at, expected, desired);
+        if (!stored) {
+            return Unexpected{FaultReason::FsAccessedDirtyUpdate};
+        }
+        return *stored;
+    }
+};
+
+// VT-d 3.8: the same, each entry's address going through the second stage first.
+struct NestedReader {
+    TableReader& reader;
+    const SecondStage<Ipa>& second;
+    Ipa root{};
+
+    Expected<std::uint64_t, FaultReason> operator()(Ipa at)
+    {
+        const bool top = (at.value & ~std::uint64_t{0xfff}) == root.value;
+        const auto place =
+            walk(second, reader, at,
+                 needed(Access::Read, Privilege::Privileged, Content::Data));
+        if (!place) {
+            return Unexpected{second_reason(
+                place.error().why, FaultReason::FsEntryAddressBeyondWidth,
+                top ? FaultReason::FsRootReadDenied : FaultReason::FsEntryReadDenied)};
+        }
+        const auto value = reader(place->output);
+        if (!value) {
+            return Unexpected{top ? FaultReason::FsRootAccess
+                                  : FaultReason::FsPagingEntryAccess};
+        }
+        return *value;
+    }
+    Expected<bool, FaultReason> update(Ipa at, std::uint64_t& expected,
+                                       std::uint64_t desired)
+    {
+        const auto place =
+            walk(second, reader, at,
+                 needed(Access::Write, Privilege::Privileged, Content::Data));
+        if (!place) {
+            return Unexpected{second_reason(place.error().why,
+                                            FaultReason::FsEntryAddressBeyondWidth,
+                                            FaultReason::FsEntryWriteDenied)};
+        }
+        const auto stored = reader.update(place->output, expected, desired);
+        if (!stored) {
+            return Unexpected{FaultReason::FsAccessedDirtyUpdate};
+        }
+        return *stored;
+    }
+};
+
+// A refused first-stage walk, as the reason software sees.
+template <typename Format, typename Reader>
+FaultReason explain_first(const Format& format, Reader& reader, const Transaction& t,
+                          const WalkError<FaultReason>& error)
+{
+    if (error.why != WalkFault::Permission) {
+        return first_reason(error.why, error.unreadable);
+    }
+    const Rights read{Rights::user_read};
+    return first_permission(t, bool(walk(format, reader, t.address, read)));
+}
+
+}  // namespace
+
+Expected<Translator::Mapped, FaultReason> Translator::walk_plan(const Plan& plan,
+                                                                const Transaction& access)
+{
+    switch (plan.head.kind) {
+    case PlanKind::FirstStage:
+        return walk_first(plan, access);
+    case PlanKind::Nested:
+        return walk_nested(plan, access);
+    default:
+        return walk_second(plan, access);
+    }
+}
+
+Expected<Translator::Mapped, FaultReason> Translator::walk_second(const Plan& plan,
+                                                                  const Transaction& t)
+{
+    TableReader reader(memory_);
+    const auto format = second_stage<Iova>(plan, configuration_);
+    const auto leaf = walk(format, reader, t.address, needed(t));
+    if (!leaf) {
+        const auto why = leaf.error().why;
+        if (!plan.head.scalable) {
+            return Unexpected{legacy_reason(why, t.access)};
+        }
+        const bool beyond_mgaw = t.address.value >> configuration_.aw_bits != 0;
+        const bool fetch = t.content == Content::Instruction && t.access == Access::Read;
+        return Unexpected{
+            second_reason(why,
+                          beyond_mgaw ? FaultReason::SmAddressBeyondWidth
+                                      : FaultReason::SmSecondStageInputBeyondWidth,
+                          fetch ? FaultReason::SmExecuteDenied : denied(true, t.access))};
+    }
+    Mapped out;
+    out.mapping.input = t.address.value;
+    out.mapping.output = out.output = leaf->output.value;
+    out.mapping.log2size = leaf->log2size;
+    out.allowed = leaf->allowed;
+    return out;
+}
+
+Expected<Translator::Mapped, FaultReason> Translator::walk_first(const Plan& plan,
+                                                                 const Transaction& t)
+{
+    PlainReader reader{TableReader(memory_), plan.first_root};
+    const auto format = first_stage<Gpa>(plan, configuration_.haw_bits());
+    const auto leaf = walk(format, reader, t.address, needed(t));
+    if (!leaf) {
+        return Unexpected{explain_first(format, reader, t, leaf.error())};
+    }
+    Mapped out;
+    out.mapping.input = t.address.value;
+    out.mapping.output = out.output = leaf->output.value;
+    out.mapping.log2size = leaf->log2size;
+    out.allowed = leaf->allowed;
+    return out;
+}
+
+Expected<Translator::Mapped, FaultReason> Translator::walk_nested(const Plan& plan,
+                                                                  const Transaction& t)
+{
+    TableReader reader(memory_);
+    const auto second = second_stage<Ipa>(plan, configuration_);
+    NestedReader nested{reader, second, Ipa{plan.first_root.value}};
+    const auto format = first_stage<Ipa>(plan, 52);
+    const auto inner = walk(format, nested, t.address, needed(t));
+    if (!inner) {
+        return Unexpected{explain_first(format, nested, t, inner.error())};
+    }
+    const auto outer = walk(second, reader, inner->output, needed(t));
+    if (!outer) {
+        const bool fetch = t.content == Content::Instruction && t.access == Access::Read;
+        return Unexpected{
+            second_reason(outer.error().why, FaultReason::SmSecondStageInputBeyondWidth,
+                          fetch ? FaultReason::SmExecuteDenied : denied(true, t.access))};
+    }
+    // The piece both stages map alike; invalidating any address of either block ends it.
+    Mapped out;
+    out.mapping.input = t.address.value;
+    out.mapping.output = out.output = outer->output.value;
+    out.mapping.log2size = std::min(inner->log2size, outer->log2size);
+    out.mapping.outer_log2size = inner->log2size;
+    out.mapping.inner_log2size = outer->log2size;
+    out.mapping.inner_input = inner->output.value;
+    out.allowed = inner->allowed & outer->allowed;
+    return out;
+}
+
+}  // namespace iommu::vtd

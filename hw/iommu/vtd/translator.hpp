@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VT-d chapter 3 "DMA Remapping" and 6.2 "Address Translation Caches": from a requester
+// and an access to an output address or a fault.  Knows no register and no queue.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "hw/iommu/common/seqlock.hpp"
+#include "hw/iommu/common/table_reader.hpp"
+#include "hw/iommu/common/tlb.hpp"
+#include "hw/iommu/common/walk.hpp"
+#include "hw/iommu/vtd/capabilities.hpp"
+#include "hw/iommu/vtd/fault_log.hpp"
+#include "hw/iommu/vtd/plan.hpp"
+#include "hw/iommu/vtd/spec/descriptors.hpp"
+#include "iommu/device.hpp"
+#include "iommu/expected.hpp"
+
+namespace iommu::vtd {
+
+// VT-d 6.5.2.1, 11.4.6.1: whose context entries.
+struct ContextSelector {
+    ContextGranularity granularity{};
+    DomainId domain{};
+    SourceId source{};
+    unsigned function_mask = 0;
+};
+
+// 2^mask pages around `address`.
+struct PageRange {
+    Iova address{};
+    unsigned mask = 0;
+
+    constexpr std::uint64_t size() const { return std::uint64_t{0x1000} << mask; }
+    constexpr bool everything() const { return mask >= 52; }
+    constexpr std::uint64_t first() const
+    {
+        return everything() ? 0 : address.value & ~(size() - 1);
+    }
+    constexpr std::uint64_t last() const
+    {
+        return everything() ? ~std::uint64_t{0} : first() + (size() - 1);
+    }
+};
+
+class Translator {
+public:
+    Translator(const Configuration& configuration, GuestMemory& memory, FaultLog& faults);
+    ~Translator();
+
+    // One caller at a time, here and for all invalidations.
+    void configure(const Settings& settings);
+    Stream* stream(SourceId id, StreamCookie cookie);
+
+    void invalidate_contexts(const ContextSelector& which);
+    void invalidate_pasid_cache(PasidCacheGranularity g, DomainId domain, Pasid pasid);
+    // VT-d 6.5.2.3: second-stage and nested translations.
+    void invalidate_all();
+    void invalidate_domain(DomainId domain);
+    void invalidate_pages(DomainId domain, const PageRange& pages);
+    // VT-d 6.5.2.4: first-stage and nested translations.
+    void invalidate_pasid(DomainId domain, Pasid pasid);
+    void invalidate_pasid_pages(DomainId domain, Pasid pasid, const PageRange& pages);
+    void invalidate_device_tlb(SourceId source, const PageRange& pages);
+
+private:
+    class Requester;
+    struct Refusal {
+        FaultReason reason{};
+        bool muted = false;
+    };
+    // A translation as the walk found it.
+    struct Mapped {
+        Tlb::Mapping mapping{};
+        Rights allowed{};
+        std::uint64_t output = 0;
+    };
+    using Counter = std::atomic<std::uint32_t>;
+
+    // context.cpp: from the tables to a plan.
+    Expected<Plan, Refusal> fetch_plan(SourceId source, Substream substream);
+    Expected<Plan, Refusal> fetch_legacy(RtaddrReg root, SourceId source);
+    Expected<Plan, Refusal> fetch_scalable(RtaddrReg root, SourceId source,
+                                           Substream substream);
+    Expected<Plan, Refusal> fetch_pasid(Gpa directory, Pasid pasid, bool muted);
+    Expected<Plan, Refusal> decode_pasid(const PasidTableEntry& entry, bool muted) const;
+    bool decode_second_stage(Plan& plan, AddressWidth width, Gpa root) const;
+    bool in_reach(Gpa table) const;
+
+    // stages.cpp: from a plan and an access to a mapping.
+    Expected<Mapped, FaultReason> walk_plan(const Plan& plan, const Transaction& access);
+    Expected<Mapped, FaultReason> walk_first(const Plan& plan, const Transaction& access);
+    Expected<Mapped, FaultReason> walk_second(const Plan& plan,
+                                              const Transaction& access);
+    Expected<Mapped, FaultReason> walk_nested(const Plan& plan,
+                                              const Transaction& access);
+
+    // translator.cpp: the caches.
+    Stream::Result translate(Requester& r, const Transaction& access, Translation& out);
+    Stream::Result translate_slowly(Requester& r, const Transaction& access,
+                                    Translation& out);
+    Stream::Result answer(const PlanHead& plan, Requester& r, const Transaction& access,
+                          const Tlb::Hit& hit, Translation& out);
+    Stream::Result refuse(Requester& r, const Transaction& access, FaultReason reason,
+                          bool muted);
+    Expected<Plan, Refusal> resolve(const Requester& r, Substream substream);
+    Published<Plan>& slot_of(const Requester& r, Substream substream);
+    bool current(const PlanHead& plan, const Requester& r) const;
+    std::uint32_t stamp(const PlanHead& plan, const Requester& r) const;
+    bool bypassed(const Requester& r);
+    void want_unmaps(Requester& r, bool wanted);
+    void end_plans(Counter& counter);
+    void announce(Requester& r);
+    void announce_all();
+    void notify(DomainId domain, Iova base, std::uint64_t size);
+    Requester* find(SourceId id) const;
+
+    const Configuration& configuration_;
+    GuestMemory& memory_;
+    FaultLog& faults_;
+    Published<Settings> settings_;
+    Tlb tlb_;
+
+    // A plan is good while the sum of the counters it depends on is what it was.  They
+    // only grow.  `epoch_` moves first: who fetched before it moved does not publish.
+    static constexpr unsigned domain_slots = 1024, pasid_slots = 1024;
+    alignas(64) Counter all_{1};
+    std::array<Counter, domain_slots> domains_{};
+    std::array<Counter, pasid_slots> pasids_{};
+    Counter epoch_{0};
+    std::array<Published<Plan>, 1024> pasid_plans_;
+
+    using Bus = std::array<std::unique_ptr<Requester>, 256>;
+    std::array<std::unique_ptr<Bus>, 256> buses_;
+    std::vector<Requester*> requesters_, listeners_;
+};
+
+}  // namespace iommu::vtd
