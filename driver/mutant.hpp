@@ -3,6 +3,8 @@
 // only with WINIOMMU_MUTANTS; mutants.cpp says what each one teaches.
 #pragma once
 
+#include <cstddef>
+
 namespace iommu::driver {
 
 enum class Mutant : int {
@@ -187,5 +189,16 @@ constexpr bool mutant(Mutant)
     return false;
 }
 #endif
+
+struct MutantDescription {
+    Mutant mutant;
+    const char* name;
+    const char* mistake;
+};
+struct MutantList {
+    const MutantDescription* first;
+    std::size_t count;
+};
+MutantList all_mutants();
 
 }  // namespace iommu::driver

@@ -90,6 +90,12 @@ void rule_48(Test& t)
     }
 }
 
+namespace {
+struct Range {
+    UINT32 first, count;
+};
+}  // namespace
+
 void rule_49(Test& t)
 {
     if (!need_acpi(t)) {
@@ -103,6 +109,13 @@ void rule_49(Test& t)
                       "every stream of the configuration is attached");
         }
         t.blocked(Who::PciB, spot, "another device's stream is not");
+    }
+    for (const auto& [first, count] : {Range{acpi_first_id, acpi_ids + 1},
+                                       Range{acpi_first_id + acpi_ids, 1}, Range{0, 1}}) {
+        auto c = config(IommuDeviceCreationConfigTypeAcpi);
+        c.Acpi = {first, count};
+        t.status(try_device(t, Who::Acpi, &c), STATUS_INVALID_PARAMETER_2,
+                 "ids that the firmware does not give the device");
     }
 }
 
@@ -193,7 +206,9 @@ void rule_56(Test& t)
 {
     if (t.need_tables()) {
         const auto before = t.home.allocated();
-        t.ok(t.io.DeleteDevice(t.create_device(Who::PciA)), "DeleteDevice");
+        auto* device = t.create_device(Who::PciA);
+        t.proposed(t.home.references(Who::PciA) == 1, "the token holds the PDO");
+        t.ok(t.io.DeleteDevice(device), "DeleteDevice");
         t.that(t.home.allocated() == before, "its memory is released");
         t.proposed(t.home.references(Who::PciA) == 0, "the PDO is let go");
     }
@@ -298,9 +313,7 @@ void rule_63(Test& t)
     auto* device = t.create_device(Who::PciB);
     ULONG mask = 0;
     t.io.QueryAvailableDomainTypes(device, &mask);
-    if ((mask & 1) != 0) {
-        t.not_applicable(
-            "the provider offers Translate to a driver that has not opted in");
+    if (!t.proposed((mask & 1) == 0, "no Translate for a driver that has not opted in")) {
         return;
     }
     t.status(t.io.AttachDeviceEx(t.translate(), device), STATUS_ACCESS_DENIED,
@@ -362,6 +375,14 @@ void rule_66(Test& t)
     t.ok(t.io.AttachDeviceEx(other, s.device), "AttachDeviceEx to the second");
     t.reaches(Who::PciA, spot, b, "the second domain");
     t.blocked(Who::PciA, 2 * spot, "an address of the first only");
+    // A domain made after one that was deleted may get its tag in the hardware's caches.
+    t.ok(t.io.DetachDeviceEx(s.device), "DetachDeviceEx");
+    t.ok(t.io.AttachDeviceEx(s.domain, s.device), "AttachDeviceEx to the first");
+    t.reaches(Who::PciA, spot, a, "the first domain again");
+    t.ok(t.io.DetachDeviceEx(s.device), "DetachDeviceEx");
+    t.ok(t.io.DeleteDomain(s.domain), "DeleteDomain of the first");
+    t.ok(t.io.AttachDeviceEx(t.translate(), s.device), "AttachDeviceEx to a third");
+    t.blocked(Who::PciA, spot, "what the deleted domain mapped");
 }
 
 void rule_67(Test& t)
@@ -392,7 +413,8 @@ void rule_68(Test& t)
         t.ok(t.map(s.domain, spot, at), "MapLogicalRangeEx");
         const unsigned ids = who == Who::Acpi ? acpi_ids : 1;
         for (unsigned i = 0; i < ids; ++i) {
-            t.reaches(Dma{.who = who, .id = i, .address = spot}, at, "a warm translation");
+            t.reaches(Dma{.who = who, .id = i, .address = spot}, at,
+                      "a warm translation");
         }
         t.ok(t.io.DetachDeviceEx(s.device), "DetachDeviceEx");
         for (unsigned i = 0; i < ids; ++i) {

@@ -452,7 +452,9 @@ void Smmuv3::write_cd(const Stream& s, std::uint32_t substream, const Cd& value)
                           .with(CfgiCd::Leaf, true);
     if ((entry[0] & Cd::V.mask) != 0) {
         __atomic_store_n(&entry[0], 0, __ATOMIC_RELEASE);
-        commands_.issue(cfgi);
+        if (!mutant(Mutant::NoCdInvalidation)) {
+            commands_.issue(cfgi);
+        }
     }
     for (unsigned i = 7; i != 0; --i) {
         __atomic_store_n(&entry[i], value.dword[i], __ATOMIC_RELAXED);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// winiommu-mutants: every deliberate mistake of the reference driver against the suite. A
+// mistake that no rule finds is a hole in the suite, and fails.
+#include <cstring>
+#include <iostream>
+#include <string>
+
+#include "contract/report.hpp"
+#include "contract/runner.hpp"
+#include "contract/sim/machine.hpp"
+#include "driver/mutant.hpp"
+
+namespace {
+
+using namespace iommu::contract;
+using iommu::driver::Mutant;
+
+MakeHome home_of(const sim::Options& options)
+{
+    return [options](std::string&) {
+        const sim::Provider reference{IommuProviderStart, IommuProviderStop,
+                                      IoGetIommuInterface, IoGetIommuInterfaceEx};
+        return std::unique_ptr<Home, void (*)(Home*)>(
+            new sim::Machine(reference, options),
+            [](Home* h) { delete static_cast<sim::Machine*>(h); });
+    };
+}
+
+// The first rule that does not pass; nullptr: all do.
+const Result* first_failure(const std::vector<Result>& results)
+{
+    for (const auto& r : results) {
+        if (r.outcome == Outcome::Failed || r.outcome == Outcome::ProposalFailed) {
+            return &r;
+        }
+    }
+    return nullptr;
+}
+
+int list()
+{
+    const auto all = iommu::driver::all_mutants();
+    for (std::size_t i = 0; i < all.count; ++i) {
+        std::cout << "``" << all.first[i].name << "``\n   " << all.first[i].mistake
+                  << "\n\n";
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    sim::Options options;
+    std::string only;
+    for (int i = 1; i < argc; ++i) {
+        const std::string option = argv[i];
+        if (option == "--list") {
+            return list();
+        }
+        if (option == "--machine" && i + 1 < argc) {
+            options.kind =
+                std::strcmp(argv[++i], "q35") == 0 ? sim::Kind::Q35 : sim::Kind::Virt;
+        } else if (option == "--mutant" && i + 1 < argc) {
+            only = argv[++i];
+        } else {
+            std::cerr << "usage: winiommu-mutants [--machine virt|q35] [--mutant NAME] "
+                         "[--list]\n";
+            return 2;
+        }
+    }
+    RunOptions run;
+    run.seconds = 5;
+    run.stop_at_failure = true;
+    const auto make = home_of(options);
+    if (first_failure(run_rules(make, run)) != nullptr) {
+        std::cout << "the driver fails without any mutant: nothing can be said\n";
+        return 1;
+    }
+    unsigned killed = 0, survived = 0;
+    const auto all = iommu::driver::all_mutants();
+    for (std::size_t i = 0; i < all.count; ++i) {
+        const auto& m = all.first[i];
+        if (!only.empty() && only != m.name) {
+            continue;
+        }
+        iommu::driver::active_mutant = m.mutant;
+        const auto results = run_rules(make, run);
+        const auto* failure = first_failure(results);
+        if (failure == nullptr) {
+            ++survived;
+            std::cout << "SURVIVED " << m.name << ": " << m.mistake << "\n";
+            continue;
+        }
+        ++killed;
+        std::cout << "killed " << m.name << " by rule-" << failure->rule->number << " ["
+                  << static_cast<char>(failure->rule->tag) << "] " << failure->message
+                  << "\n";
+    }
+    std::cout << killed << " mutants killed, " << survived << " survived\n";
+    return survived == 0 && killed != 0 ? 0 : 1;
+}
