@@ -15,7 +15,8 @@ def arguments(parser):
                         help="virt: acpi (through UEFI) or dt; q35: uefi or bios")
     parser.add_argument("--kernel", choices=tuple(store.KERNELS), default="6.12",
                         help="Debian's kernel series (default 6.12)")
-    parser.add_argument("--variant", help="q35: legacy or scalable (default legacy)")
+    parser.add_argument("--variant", help="a set-up of the device: " + "; ".join(
+                            f"{one.name}: {', '.join(one.variants)}" for one in machine.MACHINES.values()))
     parser.add_argument("--lazy", action="store_true", help="let Linux batch its invalidations (iommu.strict=0)")
     parser.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     parser.add_argument("--print", action="store_true", dest="only_print",

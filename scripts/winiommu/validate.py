@@ -18,6 +18,8 @@ def arguments(parser):
                         help="virt: acpi (through UEFI) or dt; q35: uefi or bios (default: all)")
     parser.add_argument("--kernel", choices=(*store.KERNELS, "all"), default="6.12",
                         help="Debian's kernel series (default 6.12)")
+    parser.add_argument("--variant", help="a set-up of the device, for one machine: " + "; ".join(
+                            f"{one.name}: {', '.join(one.variants)}" for one in machine.MACHINES.values()))
     parser.add_argument("--format", choices=report.FORMATS, default="text", dest="form",
                         help="the report on standard output; with json, tap and junit all else goes to standard error")
     parser.add_argument("--seed", type=int, metavar="N", help="repeat a run: the seed its report names")
@@ -31,7 +33,8 @@ def arguments(parser):
 def run(args):
     aside = contextlib.nullcontext() if args.form == "text" else contextlib.redirect_stdout(sys.stderr)
     with aside:
-        cases = matrix.validate(args.machine, args.boot, tuple(store.KERNELS) if args.kernel == "all" else (args.kernel,))
+        kernels = tuple(store.KERNELS) if args.kernel == "all" else (args.kernel,)
+        cases = matrix.validate(args.machine, args.boot, kernels, args.variant)
         packages.ensure("build", "guest")
         built = qemu.from_options(args)
         seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed

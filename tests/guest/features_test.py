@@ -25,6 +25,13 @@ class Smmu(unittest.TestCase):
             (one,) = features.announced(SMMU.format(48, 48, 0x88787 & ~(1 << bit)))
             self.assertEqual(one.lacks, (features.SMMU[bit],))
 
+    def test_a_device_with_one_stage_is_seen_with_one(self):
+        self.assertEqual(features.announced(SMMU.format(48, 48, 0x08387), "stage1")[0].lacks, ())
+        self.assertEqual(features.announced(SMMU.format(48, 48, 0x08585), "stage2")[0].lacks, ())
+        (one,) = features.announced(SMMU.format(48, 48, 0x88787), "stage2")
+        self.assertEqual(one.lacks, ("the absence of 2-level CD tables", "the absence of stage 1",
+                                     "the absence of nesting"))
+
     def test_several_units_are_all_seen(self):
         log = "\n".join([SMMU.format(48, 48, 0x88787), SMMU.format(48, 48, 0)])
         self.assertEqual([bool(one.lacks) for one in features.announced(log)], [False, True])
@@ -39,9 +46,9 @@ class Vtd(unittest.TestCase):
         self.assertEqual((one.lacks, one.bits), ((), 48))
 
     def test_scalable_mode_is_wanted_when_it_is_asked_for(self):
-        (one,) = features.announced(VTD.format(self.CAP, self.ECAP), scalable=True)
+        (one,) = features.announced(VTD.format(self.CAP, self.ECAP), "scalable")
         self.assertEqual(one.lacks, ("scalable mode",))
-        (one,) = features.announced(VTD.format(self.CAP, self.ECAP | 1 << 43), scalable=True)
+        (one,) = features.announced(VTD.format(self.CAP, self.ECAP | 1 << 43), "scalable")
         self.assertEqual(one.lacks, ())
 
     def test_what_is_missing_is_named(self):

@@ -13,6 +13,8 @@ SMMU = {
     18: "EL2 host", 19: "nesting", 20: "attribute overrides", 21: "access flag", 22: "dirty state",
 }
 SMMU_WANTED = (0, 1, 2, 7, 8, 9, 10, 15)
+# What a device without a stage does not have.
+WITHOUT = {"stage1": {10, 19}, "stage2": {1, 9, 19}}
 SMMU_BITS = 48
 
 # VT-d 11.4.2 Capability Register, 11.4.3 Extended Capability Register.
@@ -38,21 +40,23 @@ class Announcement:
         return f"{self.name}, {self.bits} bits: {', '.join(self.has)}{lacking}"
 
 
-def _smmu(found):
+def _smmu(found, variant):
     name, ias, oas, features = found.groups()
     value = int(features, 16)
-    lacks = [SMMU[bit] for bit in SMMU_WANTED if not value >> bit & 1]
+    without = WITHOUT.get(variant, set())
+    lacks = [SMMU[bit] for bit in SMMU_WANTED if bit not in without and not value >> bit & 1]
+    lacks += [f"the absence of {SMMU[bit]}" for bit in sorted(without) if value >> bit & 1]
     bits = min(int(ias), int(oas))
     if bits != SMMU_BITS:
         lacks.append(f"{SMMU_BITS}-bit addresses")
     return Announcement(name, bits, tuple(text for bit, text in SMMU.items() if value >> bit & 1), tuple(lacks))
 
 
-def _vtd(found, scalable):
+def _vtd(found, variant):
     name = found.group(1)
     values = {"cap": int(found.group(4), 16), "ecap": int(found.group(5), 16)}
     names = {"cap": VTD_CAP, "ecap": VTD_ECAP}
-    wanted = VTD_WANTED + ((("ecap", 43),) if scalable else ())
+    wanted = VTD_WANTED + ((("ecap", 43),) if variant == "scalable" else ())
     lacks = [names[register][bit] for register, bit in wanted if not values[register] >> bit & 1]
     # MGAW [21:16] is the width less one.
     bits = (values["cap"] >> 16 & 0x3f) + 1
@@ -62,13 +66,13 @@ def _vtd(found, scalable):
     return Announcement(name, bits, tuple(has), tuple(lacks))
 
 
-def announced(log, scalable=False):
+def announced(log, variant="default"):
     """The IOMMUs a kernel log announces."""
     found = []
     for line in kernel_log.messages(log):
         smmu, vtd = kernel_log.SMMU_FEATURES.search(line), kernel_log.VTD_UNIT.search(line)
         if smmu:
-            found.append(_smmu(smmu))
+            found.append(_smmu(smmu, variant))
         elif vtd:
-            found.append(_vtd(vtd, scalable))
+            found.append(_vtd(vtd, variant))
     return found

@@ -9,6 +9,16 @@ from .. import ui
 
 
 @dataclasses.dataclass(frozen=True)
+class Variant:
+    """A set-up of the device: its options, the ways to boot it is for (all if empty), and a second IOMMU if asked,
+    over a root bus of its own, with NVMe and the test endpoint behind it."""
+
+    options: str = ""
+    boots: tuple[str, ...] = ()
+    second: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Machine:
     """A QEMU machine with our device. `boots` and `variants` name the choices, the default first."""
 
@@ -16,7 +26,7 @@ class Machine:
     architecture: str
     device: str
     boots: tuple[str, ...]
-    variants: dict[str, str]  # name -> device options
+    variants: dict[str, Variant]
     table: str  # the ACPI table of the IOMMU
     console: str
     cpu: str
@@ -24,10 +34,17 @@ class Machine:
 
 MACHINES = {
     "virt": Machine(
-        "virt", "aarch64", "winiommu-smmuv3", ("acpi", "dt"), {"default": ""}, "IORT", "ttyAMA0", "cortex-a57"),
+        "virt", "aarch64", "winiommu-smmuv3", ("acpi", "dt"), {
+            "default": Variant(),
+            "stage1": Variant("stage=1", ("dt",)),
+            "stage2": Variant("stage=2", ("dt",)),
+            "no-tlb": Variant("tlb=off", ("dt",)),
+            # By device tree Linux does not look for root buses besides the first.
+            "two": Variant(boots=("acpi",), second=True),
+        }, "IORT", "ttyAMA0", "cortex-a57"),
     "q35": Machine(
         "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
-        {"legacy": "", "scalable": "scalable-mode=on"}, "DMAR", "ttyS0", "max"),
+        {"legacy": Variant(), "scalable": Variant("scalable-mode=on")}, "DMAR", "ttyS0", "max"),
 }
 
 # What `--machine all` means: the machines whose device is complete.
@@ -52,6 +69,10 @@ class Case:
         if self.variant != next(iter(self.machine.variants)):
             parts.append(self.variant)
         return "-".join(parts + ([] if self.strict else ["lazy"]))
+
+    @property
+    def setup(self):
+        return self.machine.variants[self.variant]
 
     @property
     def uefi(self):
@@ -83,6 +104,10 @@ def case(machine, boot=None, kernel="6.12", variant=None, strict=True):
         raise ui.Error(f"{machine} does not boot by '{boot}'", f"--boot is one of: {', '.join(found.boots)}")
     if variant not in found.variants:
         raise ui.Error(f"{machine} has no set-up '{variant}'", f"it is one of: {', '.join(found.variants)}")
+    boots = found.variants[variant].boots
+    if boots and boot not in boots:
+        raise ui.Error(f"{machine} with the set-up '{variant}' does not boot by '{boot}'",
+                       f"--boot is one of: {', '.join(boots)}")
     return Case(found, boot, kernel, variant, strict)
 
 
@@ -107,8 +132,23 @@ def _machine_options(one):
 
 
 def _iommu(one):
-    options = one.machine.variants[one.variant]
-    return ["-device", ",".join(filter(None, [one.machine.device, options]))]
+    argv = ["-device", ",".join(filter(None, [one.machine.device, one.setup.options]))]
+    return argv + (["-device", f"{one.machine.device},primary-bus=pcie.1"] if one.setup.second else [])
+
+
+def _buses(one):
+    """A second root bus: pcie.1 with two ports."""
+    if not one.setup.second:
+        return []
+    return ["-device", "pxb-pcie,id=pcie.1,bus_nr=16,bus=pcie.0,addr=8",
+            "-device", "pcie-root-port,id=port1,bus=pcie.1,addr=0,chassis=1",
+            "-device", "pcie-root-port,id=port2,bus=pcie.1,addr=1,chassis=2"]
+
+
+def _place(one, number):
+    """Where a device goes: slot `number` of the first root bus, or the port in its stead on the second."""
+    ports = {2: "port1", 4: "port2"} if one.setup.second else {}
+    return f"bus={ports[number]},addr=0" if number in ports else f"bus=pcie.0,addr={number}"
 
 
 def _firmware(one, parts):
@@ -123,15 +163,15 @@ def _firmware(one, parts):
             "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
 
 
-def _disks(parts, iothread):
+def _disks(one, parts, iothread):
     """NVMe without, virtio-blk with an I/O thread if asked: translations with and without QEMU's big lock."""
     nvme, virtio = parts.disks["nvme0n1"], parts.disks["vda"]
     in_thread = ",iothread=io" if iothread else ""
     return ["-drive", f"if=none,id=nvme,format=raw,cache=unsafe,file={nvme}",
-            "-device", "nvme,drive=nvme,serial=winiommu,bus=pcie.0,addr=2",
+            "-device", f"nvme,drive=nvme,serial=winiommu,{_place(one, 2)}",
             *(["-object", "iothread,id=io"] if iothread else []),
             "-drive", f"if=none,id=virtio,format=raw,cache=unsafe,file={virtio}",
-            "-device", f"virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on{in_thread},bus=pcie.0,addr=3"]
+            "-device", f"virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on{in_thread},{_place(one, 3)}"]
 
 
 def kernel_arguments(one):
@@ -146,11 +186,11 @@ def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, seri
     """QEMU's command line; `words` are added to the kernel's. The IOMMU precedes what is behind it."""
     argv = [str(parts.qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-serial", serial, "-M", _machine_options(one), "-accel", "tcg", "-cpu", one.machine.cpu, "-smp", "2",
-            "-m", "768", *_firmware(one, parts)]
+            "-m", "768", *_firmware(one, parts), *_buses(one)]
     if iommu:
         argv += _iommu(one)
-    argv += _disks(parts, iothread)
+    argv += _disks(one, parts, iothread)
     if endpoint:
-        argv += ["-device", f"{ENDPOINT},bus=pcie.0,addr=4"]
+        argv += ["-device", f"{ENDPOINT},{_place(one, 4)}"]
     return argv + ["-kernel", str(parts.kernel), "-initrd", str(parts.initramfs),
                    "-append", " ".join([*kernel_arguments(one), *words]), *extra]

@@ -9,7 +9,11 @@ VALIDATE = {
     "virt": (("acpi", "default"), ("dt", "default")),
     "q35": (("uefi", "legacy"), ("bios", "scalable")),
 }
-# What the suite adds to the product of boots, variants and kernels: batched invalidation.
+# The suite runs these set-ups with every kernel, by every way to boot,
+MATRIX = {"virt": ("default",), "q35": ("legacy", "scalable")}
+# these once,
+EXTRA = {"virt": (("dt", "stage1"), ("dt", "stage2"), ("dt", "no-tlb"), ("acpi", "two")), "q35": ()}
+# and these with batched invalidation.
 LAZY = {"virt": (("dt", "default"),), "q35": (("bios", "legacy"), ("bios", "scalable"))}
 
 
@@ -20,13 +24,20 @@ def machines(name, boot=None):
     return tuple(one for one in machine.SUPPORTED if boot in (None, *machine.MACHINES[one].boots))
 
 
-def validate(name, boot=None, kernels=("6.12",)):
-    """The cases of `validate`. A boot that is asked for is run in the machine's first set-up if it is not planned."""
-    cases = []
-    for one in machines(name, boot):
-        planned = [(way, variant) for way, variant in VALIDATE[one] if boot in (None, way)] or [(boot, None)]
-        cases += [machine.case(one, way, kernel, variant) for way, variant in planned for kernel in kernels]
-    return cases
+def _ways(one, boot, variant):
+    """Pairs of boot and set-up: the planned ones, unless something else is asked for."""
+    if variant is None:
+        return [pair for pair in VALIDATE[one] if boot in (None, pair[0])] or [(boot, None)]
+    found = machine.MACHINES[one]
+    if variant not in found.variants:
+        raise ui.Error(f"{one} has no set-up '{variant}'", f"it is one of: {', '.join(found.variants)}; name the machine too")
+    return [(way, variant) for way in ((boot,) if boot else found.variants[variant].boots or found.boots)]
+
+
+def validate(name, boot=None, kernels=("6.12",), variant=None):
+    """The cases of `validate`."""
+    return [machine.case(one, way, kernel, setup) for one in machines(name, boot)
+            for way, setup in _ways(one, boot, variant) for kernel in kernels]
 
 
 def suite(name):
@@ -35,7 +46,8 @@ def suite(name):
     for one in machines(name):
         found = machine.MACHINES[one]
         for kernel in store.KERNELS:
-            cases += [machine.case(one, boot, kernel, variant) for boot in found.boots for variant in found.variants]
+            cases += [machine.case(one, boot, kernel, variant) for variant in MATRIX[one] for boot in found.boots]
+        cases += [machine.case(one, boot, "6.12", variant) for boot, variant in EXTRA[one]]
         cases += [machine.case(one, boot, "6.12", variant, strict=False) for boot, variant in LAZY[one]]
     return cases
 
