@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <optional>
 
-#include "hw/iommu/smmuv3/device.hpp"
+#include "hw/iommu/smmuv3/requester.hpp"
 
 namespace iommu::smmu {
 
@@ -305,7 +305,11 @@ Smmuv3::Executed Smmuv3::invalidate_cds(Command command)
         engine_.invalidate_cd(cd[CfgiCd::StreamID], cd[CfgiCd::SubstreamID],
                               cd[CfgiCd::Leaf]);
     }
-    notify_configuration(id, 1);
+    // A CD does not decide whether its stream bypasses.
+    if (const auto* requester = unmap_listeners_.empty() ? nullptr : find(id);
+        requester && requester->wants_unmaps()) {
+        host_.unmapped(requester->cookie(), Iova{0}, 0);
+    }
     return Executed::Done;
 }
 

@@ -93,7 +93,7 @@ private:
     // capabilities.cpp: SMMU 6.3.1 to 6.3.8.
     std::uint32_t identification(std::uint32_t offset) const;
 
-    // device.cpp: registers, SMMU chapter 6.
+    // registers.cpp: SMMU chapter 6.
     std::uint32_t read32(std::uint32_t offset) const;
     void write32(std::uint32_t offset, std::uint32_t value);
     std::uint32_t read_reporting(std::uint32_t offset) const;
@@ -102,6 +102,13 @@ private:
     void write_cr1(std::uint32_t value);
     void write_gbpa(std::uint32_t value);
     void write_gerrorn(std::uint32_t value);
+    void write_stream_table(std::uint32_t offset, std::uint32_t value);
+    void write_command_queue(std::uint32_t offset, std::uint32_t value);
+    void write_event_queue(std::uint32_t offset, std::uint32_t value);
+    static std::uint32_t read_msi(const MsiTarget&, std::uint32_t offset);
+    void write_msi(MsiTarget&, std::uint32_t offset, std::uint32_t value) const;
+
+    // device.cpp
     bool smmu_enabled() const;
     bool command_queue_enabled() const;
     Ring command_ring() const;
