@@ -100,7 +100,8 @@ class Suite:
             (self.base / part).mkdir(parents=True, exist_ok=True)
         line = f"{self.kind} [signed-by={KEYRING}] {uri} {self.name} main\n"
         paths.write(self.base / "sources.list", line)
-        ui.run(["apt-get", *self.options, "-q", "update"], f"read the index of {self.name}",
+        ui.run(["apt-get", *self.options, "-q", "update", "--error-on=any"],
+               f"read the index of {self.name}",
                paths.LOGS / f"apt-{self.name}.log", timeout=900,
                next_step="see that the mirror in your apt configuration is reachable and carries "
                          f"the suite {self.name}, then run again")

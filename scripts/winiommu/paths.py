@@ -29,27 +29,26 @@ def lock(name):
 
 @contextlib.contextmanager
 def staged(target):
-    """A new directory that becomes `target` when the block ends well, and vanishes when not.
+    """A new directory that becomes `target` when the block ends well.
 
-    What was at `target` stays until then, so a failure leaves the old state.
+    The directory around it is for what else is needed on the way.  All of it vanishes when the
+    block fails, and what was at `target` stays until the end, so a failure leaves the old state.
     """
     target = pathlib.Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{target.name}.new-*"):
         shutil.rmtree(stale, ignore_errors=True)
-    stage = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-    stage.chmod(0o755)
+    around = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+    around.chmod(0o755)
+    stage = around / target.name
+    stage.mkdir()
     try:
         yield stage
         if target.exists():
-            old = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-            os.rename(target, old / "old")
-            os.rename(stage, target)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.rename(stage, target)
+            os.rename(target, around / ".old")
+        os.rename(stage, target)
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        shutil.rmtree(around, ignore_errors=True)
 
 
 def write(path, text):

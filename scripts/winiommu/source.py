@@ -100,16 +100,13 @@ def _unpack(series):
     paths.need_space(5, f"QEMU {series}")
     with ui.step(f"get QEMU {series} from the machine's Debian mirror"):
         with paths.staged(target) as stage:
-            downloads = stage.parent / f"{stage.name}-files"
+            downloads = stage.parent / "files"
             downloads.mkdir()
-            try:
-                dsc = _download(series, downloads)
-                stage.rmdir()
-                ui.run(["dpkg-source", "--no-copy", "-x", dsc, stage], "unpack",
-                       paths.LOGS / f"unpack-qemu-{series}.log",
-                       next_step="run again; the download starts afresh")
-            finally:
-                shutil.rmtree(downloads, ignore_errors=True)
+            dsc = _download(series, downloads)
+            stage.rmdir()  # dpkg-source makes it
+            ui.run(["dpkg-source", "--no-copy", "-x", dsc, stage], "unpack",
+                   paths.LOGS / f"unpack-qemu-{series}.log",
+                   next_step="run again; the download starts afresh")
     return target
 
 

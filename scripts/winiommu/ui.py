@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,9 +96,10 @@ def _pump(process, log, progress, timeout):
     begun = time.monotonic()
 
     def copy():
+        # Reading goes on when the log cannot be written: the program must not wait for us.
         for line in process.stdout:
-            log.write(line)
-            log.flush()
+            with contextlib.suppress(OSError):
+                log.write(line.encode())
             progress.seen(line)
         over.set()
 
@@ -125,9 +127,9 @@ def run(argv, title, log, *, cwd=None, env=None, timeout=None, next_step=""):
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = _Progress(title)
     full = dict(os.environ, **(env or {}))
-    with open(log, "w", encoding="utf-8") as file:
+    with contextlib.suppress(OSError), open(log, "w", encoding="utf-8") as file:
         file.write("$ " + shlex.join(str(a) for a in argv) + "\n")
-        file.flush()
+    with open(log, "ab", buffering=0) as file:
         try:
             process = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=full, text=True,
                                        errors="replace", stdin=subprocess.DEVNULL,
@@ -156,6 +158,6 @@ def run(argv, title, log, *, cwd=None, env=None, timeout=None, next_step=""):
 
 def _disk_full(log):
     with open(log, encoding="utf-8", errors="replace") as file:
-        if "No space left on device" in file.read():
+        if shutil.disk_usage(log.parent).free < 1 << 20 or "No space left on device" in file.read():
             return "the disk is full: free some space and run again, nothing half-made is kept"
     return ""

@@ -55,6 +55,11 @@ class Staged(unittest.TestCase):
         with paths.staged(self.target):
             self.assertFalse((self.top / ".tree.new-abc").exists())
 
+    def test_what_lies_around_the_stage_goes_away(self):
+        with paths.staged(self.target) as stage:
+            (stage.parent / "half-extracted").mkdir()
+        self.assertEqual(self.names(), ["tree"])
+
     def test_a_file_that_cannot_be_written_keeps_its_text(self):
         file = self.top / "file"
         file.write_text("old")

@@ -3,9 +3,11 @@
 import contextlib
 import io
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 from winiommu import ui
 
@@ -57,3 +59,12 @@ class Run(unittest.TestCase):
 
     def test_standard_input_is_empty(self):
         self.python("import sys; raise SystemExit(bool(sys.stdin.read()))")
+
+    def test_a_log_that_cannot_be_written_does_not_hang_the_program(self):
+        full = mock.Mock(write=mock.Mock(side_effect=OSError(28, "No space left on device")))
+        process = subprocess.Popen([sys.executable, "-c", "print('x\\n' * 200000)"], text=True,
+                                   stdout=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        self.assertTrue(ui._pump(process, full, mock.Mock(), timeout=30))
+        self.assertEqual(process.returncode, 0)
+        full.write.assert_called()
