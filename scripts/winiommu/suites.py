@@ -157,9 +157,11 @@ def fuzz(context):
             found = context.reports / f"{name}-corpus"
             found.mkdir(exist_ok=True)
             kept = paths.REPO / "tests/fuzz/corpus" / name
+            words = paths.REPO / "tests/fuzz" / (name.partition("-")[0] + ".dict")
             return program(name, [test["cmd"][0], f"-max_total_time={seconds}", "-timeout=20",
                                   "-rss_limit_mb=2048", "-print_final_stats=1",
-                                  f"-artifact_prefix={context.reports}/{name}-", found,
+                                  f"-artifact_prefix={context.reports}/{name}-",
+                                  *([f"-dict={words}"] if words.is_file() else []), found,
                                   *([kept] if kept.is_dir() else [])],
                            context.reports, env=SANITIZERS, timeout=seconds + 120)
         jobs[test["name"]] = job
