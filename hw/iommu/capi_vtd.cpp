@@ -90,4 +90,9 @@ size_t wi_vtd_mmio_size(const WiIommu* iommu)
     return unit(iommu).mmio_size();
 }
 
+unsigned wi_vtd_host_address_bits(const WiIommu* iommu)
+{
+    return unit(iommu).host_address_bits();
+}
+
 }  // extern "C"

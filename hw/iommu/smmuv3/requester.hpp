@@ -16,13 +16,13 @@ public:
 
     Result translate(const Transaction& access, Translation& out) override
     {
-        std::optional<Fault> fault;
-        if (smmu_.engine_.translate(entry_, access, out, fault) != Outcome::Kind::Aborted)
-            [[likely]] {
+        const Outcome outcome = smmu_.engine_.translate(entry_, access);
+        if (outcome.kind != Outcome::Kind::Aborted) {
+            out = outcome.translation;
             return Result::Ok;
         }
-        if (fault) {
-            smmu_.record(*fault);
+        if (outcome.record) {
+            smmu_.record(*outcome.record);
         }
         return Result::Refused;
     }

@@ -40,6 +40,7 @@ public:
     }
     // Whole pages: the fault records may reach into a second one.
     std::uint64_t mmio_size() const;
+    unsigned host_address_bits() const { return configuration_.haw_bits(); }
 
 private:
     // Everything software can read back but what FaultLog holds, and the two pointers
