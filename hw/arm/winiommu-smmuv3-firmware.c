@@ -74,12 +74,12 @@ static int interrupt_number(WinIommuSmmuv3* s, unsigned line)
 static WinIommuSmmuv3* smmu_of(PCIBus* bus)
 {
     PCIBus* owner = bus->iommu_ops ? bus : machine()->bus;
+    WinIommuHost* host = winiommu_host_of_bus(owner);
 
-    if (pci_bus_bypass_iommu(bus) || !owner->iommu_ops) {
+    if (pci_bus_bypass_iommu(bus) || !host) {
         return NULL;
     }
-    return (WinIommuSmmuv3*)object_dynamic_cast(owner->iommu_opaque,
-                                                TYPE_WINIOMMU_SMMUV3);
+    return (WinIommuSmmuv3*)object_dynamic_cast(host->owner, TYPE_WINIOMMU_SMMUV3);
 }
 
 static gint by_first_bus(gconstpointer a, gconstpointer b)
@@ -139,7 +139,7 @@ static void write_node(WinIommuSmmuv3* s, void* fdt, const char* node, uint32_t 
     qemu_fdt_setprop_cell(fdt, node, "phandle", phandle);
     if (s->config.msi && has_its()) {
         qemu_fdt_setprop_cells(fdt, node, "msi-parent", machine()->msi_phandle,
-                               WI_SMMUV3_DEVICE_ID(s->index));
+                               WI_SMMUV3_DEVICE_ID(s->host.index));
     }
 }
 
@@ -219,8 +219,8 @@ static void describe_smmu(Description* d, WinIommuSmmuv3* s)
         .gerror_gsiv = interrupt_number(s, WI_SMMUV3_IRQ_GERROR) + FIRST_SPI,
         .sync_gsiv = interrupt_number(s, WI_SMMUV3_IRQ_CMD_SYNC) + FIRST_SPI,
         .coherent = true,
-        .msi_device_id =
-            s->config.msi && has_its() ? WI_SMMUV3_DEVICE_ID(s->index) : WI_ACPI_NONE,
+        .msi_device_id = s->config.msi && has_its() ? WI_SMMUV3_DEVICE_ID(s->host.index)
+                                                    : WI_ACPI_NONE,
         .proximity_domain = WI_ACPI_NONE,
         .stream_ids = 1u << s->config.sid_bits,
     };

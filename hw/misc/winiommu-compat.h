@@ -46,6 +46,11 @@
 #include "hw/sysbus.h"
 #endif
 
+/* Up to 10.2 the common class of x86 IOMMUs has the property `pt`. */
+#if QEMU_VERSION_MAJOR <= 10
+#define WI_X86_IOMMU_HAS_PT
+#endif
+
 /* A chardev as its user sees it. */
 #if QEMU_VERSION_MAJOR > 10 || (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 2)
 #define WI_CHARDEV CharFrontend

@@ -1,6 +1,6 @@
 /*
- * winiommu-smmuv3, PCI side: an address space per requester, and the switch between the
- * IOMMU region and plain system memory.
+ * PCI side of an IOMMU: an address space per requester, and the switch between the IOMMU
+ * region and plain system memory.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,9 +12,9 @@
 #include "qemu/range.h"
 #include "qemu/rcu.h"
 #include "trace/trace-hw_winiommu.h"
-#include "winiommu-smmuv3.h"
+#include "winiommu-host.h"
 
-#define TYPE_WINIOMMU_SMMUV3_REGION "winiommu-smmuv3-region"
+#define TYPE_WINIOMMU_REGION "winiommu-region"
 
 /* QEMU wants room for an address plus the mask. */
 #define LARGEST_MASK ((uint64_t)INT64_MAX)
@@ -24,8 +24,13 @@ static QLIST_HEAD(, WiBridge) bridges = QLIST_HEAD_INITIALIZER(bridges);
 /* ---------------------------------------------------------------- streams */
 
 /* The number the bus has at this moment, as the guest wrote it into the bridge. */
-static inline unsigned bus_number(const PCIBus* bus)
+static inline unsigned bus_number(const WiFunction* f)
 {
+    const PCIBus* bus = f->bus;
+
+    if (!bus) {
+        return f->fixed_bus;
+    }
     if (!pci_bus_is_root((PCIBus*)bus)) {
         return bus->parent_dev->config[PCI_SECONDARY_BUS];
     }
@@ -37,9 +42,14 @@ static inline uint32_t stream_id(const WiFunction* f, unsigned bus)
     return bus << 8 | f->devfn;
 }
 
+uint16_t winiommu_function_source(const WiFunction* f)
+{
+    return stream_id(f, bus_number(f));
+}
+
 static WiStream* new_stream(WiFunction* f, unsigned bus)
 {
-    WinIommuSmmuv3* s = f->smmu;
+    WinIommuHost* s = f->host;
     const uint32_t sid = stream_id(f, bus);
     WiStream* stream;
 
@@ -47,30 +57,29 @@ static WiStream* new_stream(WiFunction* f, unsigned bus)
     stream = wi_iommu_stream(s->iommu, sid, (void*)(uintptr_t)sid);
     qatomic_store_release(&f->streams[bus], stream);
     qemu_mutex_unlock(&s->streams_lock);
-    trace_winiommu_smmuv3_stream(s->index, sid);
+    trace_winiommu_stream(s->index, sid);
     return stream;
 }
 
-/* NULL when the SMMU was built with too few StreamID bits for this bus. */
+/* NULL when the IOMMU was built with too few StreamID bits for this bus. */
 static inline WiStream* stream_of(WiFunction* f)
 {
-    const unsigned bus = bus_number(f->bus);
+    const unsigned bus = bus_number(f);
     WiStream* stream = qatomic_load_acquire(&f->streams[bus]);
 
     return likely(stream) ? stream : new_stream(f, bus);
 }
 
-bool winiommu_smmuv3_translate(WiFunction* f, uint64_t address, unsigned attributes,
-                               uint32_t substream, WiTranslation* out)
+bool winiommu_host_translate(WiFunction* f, uint64_t address, unsigned attributes,
+                             uint32_t substream, WiTranslation* out)
 {
     WiStream* stream = stream_of(f);
 
     return stream && wi_stream_translate(stream, address, attributes, substream, out);
 }
 
-WiFunction* winiommu_smmuv3_function(Object* iommu, AddressSpace* as)
+WiFunction* winiommu_host_function(WinIommuHost* s, AddressSpace* as)
 {
-    WinIommuSmmuv3* s = WINIOMMU_SMMUV3(iommu);
     WiFunction* f;
 
     QLIST_FOREACH(f, &s->functions, next)
@@ -100,7 +109,7 @@ static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
     if (flag == IOMMU_NONE) {
         return entry;
     }
-    if (!winiommu_smmuv3_translate(f, address, flag & IOMMU_WO ? WI_WRITE : 0, 0, &out)) {
+    if (!winiommu_host_translate(f, address, flag & IOMMU_WO ? WI_WRITE : 0, 0, &out)) {
         return entry;
     }
     entry.addr_mask = MIN(out.mask, LARGEST_MASK);
@@ -121,14 +130,15 @@ static int region_notify_flag_changed(IOMMUMemoryRegion* region, IOMMUNotifierFl
     WiFunction* f = container_of(region, WiFunction, region);
 
     if (new& IOMMU_NOTIFIER_MAP) {
-        error_setg(errp,
-                   "winiommu-smmuv3 does not tell when the guest maps memory, which vfio "
-                   "needs: remove the vfio device, or put it on a root bus (pxb-pcie) "
-                   "without IOMMU");
+        error_setg(
+            errp,
+            "%s does not tell when the guest maps memory, which vfio needs: remove "
+            "the vfio device, or put it on a root bus (pxb-pcie) without IOMMU",
+            f->host->name);
         return -EINVAL;
     }
     if (new& IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
-        error_setg(errp, "winiommu-smmuv3 has no ATS: remove ats=on from the device");
+        error_setg(errp, "%s has no ATS: remove ats=on from the device", f->host->name);
         return -EINVAL;
     }
     f->unmaps_wanted = new& IOMMU_NOTIFIER_UNMAP;
@@ -163,15 +173,14 @@ static void notify(WiFunction* f, uint64_t first, uint64_t last)
     }
 }
 
-void winiommu_smmuv3_unmapped(WinIommuSmmuv3* s, uint32_t sid, uint64_t iova,
-                              uint64_t size)
+void winiommu_host_unmapped(WinIommuHost* s, uint32_t sid, uint64_t iova, uint64_t size)
 {
     const uint64_t first = size ? iova : 0, last = size ? iova + size - 1 : UINT64_MAX;
     WiFunction* f;
 
     QLIST_FOREACH(f, &s->functions, next)
     {
-        if (f->unmaps_wanted && stream_id(f, bus_number(f->bus)) == sid) {
+        if (f->unmaps_wanted && stream_id(f, bus_number(f)) == sid) {
             notify(f, first, MAX(first, last));
         }
     }
@@ -182,7 +191,7 @@ void winiommu_smmuv3_unmapped(WinIommuSmmuv3* s, uint32_t sid, uint64_t iova,
 /* A bus that was unplugged with its bridge has no number any more. */
 static bool is_present(const PCIBus* bus)
 {
-    return pci_bus_is_root((PCIBus*)bus) || BUS(bus)->parent;
+    return !bus || pci_bus_is_root((PCIBus*)bus) || BUS(bus)->parent;
 }
 
 static void refresh_function(WiFunction* f)
@@ -199,8 +208,7 @@ static void refresh_function(WiFunction* f)
         wi_stream_want_unmaps(stream, true);
     }
     if (f->bypass.enabled != bypassed) {
-        trace_winiommu_smmuv3_bypass(f->smmu->index, stream_id(f, bus_number(f->bus)),
-                                     bypassed);
+        trace_winiommu_bypass(f->host->index, stream_id(f, bus_number(f)), bypassed);
         memory_region_set_enabled(&f->bypass, bypassed);
         memory_region_set_enabled(MEMORY_REGION(&f->region), !bypassed);
         if (f->unmaps_wanted) {
@@ -209,7 +217,7 @@ static void refresh_function(WiFunction* f)
     }
 }
 
-void winiommu_smmuv3_refresh(WinIommuSmmuv3* s)
+void winiommu_host_refresh(WinIommuHost* s)
 {
     WiFunction* f;
 
@@ -243,12 +251,12 @@ static void bridge_write(PCIDevice* device, uint32_t address, uint32_t value, in
 
     b->write(device, address, value, size);
     if (ranges_overlap(address, size, PCI_SECONDARY_BUS, 1)) {
-        trace_winiommu_smmuv3_bus(device->config[PCI_SECONDARY_BUS]);
-        winiommu_smmuv3_refresh(b->smmu);
+        trace_winiommu_bus(device->config[PCI_SECONDARY_BUS]);
+        winiommu_host_refresh(b->host);
     }
 }
 
-static void watch_bridge(WinIommuSmmuv3* s, PCIDevice* device)
+static void watch_bridge(WinIommuHost* s, PCIDevice* device)
 {
     WiBridge* b = find_bridge(device);
 
@@ -260,31 +268,38 @@ static void watch_bridge(WinIommuSmmuv3* s, PCIDevice* device)
         b->device = device;
         QLIST_INSERT_HEAD(&bridges, b, next);
     }
-    b->smmu = s;
+    b->host = s;
     b->write = device->config_write;
     device->config_write = bridge_write;
 }
 
 /* ---------------------------------------------------------------- functions */
 
-static WiFunction* new_function(WinIommuSmmuv3* s, PCIBus* bus, int devfn)
+static WiFunction* new_function(WinIommuHost* s, PCIBus* bus, unsigned fixed_bus,
+                                int devfn)
 {
     WiFunction* f = g_new0(WiFunction, 1);
-    g_autofree char* name = g_strdup_printf("winiommu-smmuv3.%u-%p-%02x.%x", s->index,
-                                            bus, PCI_SLOT(devfn), PCI_FUNC(devfn));
+    g_autofree char* name = g_strdup_printf("%s.%u-%p-%02x.%x", s->name, s->index, bus,
+                                            PCI_SLOT(devfn), PCI_FUNC(devfn));
 
-    f->smmu = s;
+    f->host = s;
     f->bus = bus;
+    f->fixed_bus = fixed_bus;
     f->devfn = devfn;
-    object_ref(OBJECT(bus));
-    memory_region_init(&f->root, OBJECT(s), name, UINT64_MAX);
-    memory_region_init_alias(&f->bypass, OBJECT(s), "bypass", get_system_memory(), 0,
+    if (bus) {
+        object_ref(OBJECT(bus));
+    }
+    memory_region_init(&f->root, s->owner, name, UINT64_MAX);
+    memory_region_init_alias(&f->bypass, s->owner, "bypass", get_system_memory(), 0,
                              memory_region_size(get_system_memory()));
-    memory_region_init_iommu(&f->region, sizeof(f->region), TYPE_WINIOMMU_SMMUV3_REGION,
-                             OBJECT(s), name, UINT64_MAX);
+    memory_region_init_iommu(&f->region, sizeof(f->region), TYPE_WINIOMMU_REGION,
+                             s->owner, name, UINT64_MAX);
     memory_region_set_enabled(&f->bypass, false);
     memory_region_add_subregion_overlap(&f->root, 0, &f->bypass, 0);
     memory_region_add_subregion_overlap(&f->root, 0, MEMORY_REGION(&f->region), 0);
+    if (s->extend) {
+        s->extend(f);
+    }
     address_space_init(&f->as, &f->root, name);
     QLIST_INSERT_HEAD(&s->functions, f, next);
     return f;
@@ -292,7 +307,7 @@ static WiFunction* new_function(WinIommuSmmuv3* s, PCIBus* bus, int devfn)
 
 static AddressSpace* get_address_space(PCIBus* bus, void* opaque, int devfn)
 {
-    WinIommuSmmuv3* s = opaque;
+    WinIommuHost* s = opaque;
     WiFunction* f;
 
     QLIST_FOREACH(f, &s->functions, next)
@@ -302,7 +317,7 @@ static AddressSpace* get_address_space(PCIBus* bus, void* opaque, int devfn)
         }
     }
     if (!f) {
-        f = new_function(s, bus, devfn);
+        f = new_function(s, bus, 0, devfn);
     }
     if (!pci_bus_is_root(bus)) {
         watch_bridge(s, bus->parent_dev);
@@ -311,7 +326,20 @@ static AddressSpace* get_address_space(PCIBus* bus, void* opaque, int devfn)
     return &f->as;
 }
 
+AddressSpace* winiommu_host_add_requester(WinIommuHost* s, unsigned bus, int devfn)
+{
+    WiFunction* f = new_function(s, NULL, bus, devfn);
+
+    refresh_function(f);
+    return &f->as;
+}
+
 static const PCIIOMMUOps iommu_ops = {.get_address_space = get_address_space};
+
+WinIommuHost* winiommu_host_of_bus(const PCIBus* bus)
+{
+    return bus->iommu_ops == &iommu_ops ? bus->iommu_opaque : NULL;
+}
 
 static bool is_our_bus(PCIBus* bus, const PCIBus* primary)
 {
@@ -342,32 +370,33 @@ static int find_early_device(Object* object, void* opaque)
     return 1;
 }
 
-bool winiommu_smmuv3_attach(WinIommuSmmuv3* s, Error** errp)
+bool winiommu_host_attach(WinIommuHost* s, PCIBus* bus, Error** errp)
 {
-    EarlyDevice early = {.primary = s->primary_bus};
+    EarlyDevice early = {.primary = bus};
 
-    if (!pci_bus_is_root(s->primary_bus) || !pci_bus_is_express(s->primary_bus)) {
+    if (!pci_bus_is_root(bus) || !pci_bus_is_express(bus)) {
         error_setg(errp,
-                   "winiommu-smmuv3: primary-bus must be a root bus, pcie.0 or that of a "
-                   "pxb-pcie");
+                   "%s: primary-bus must be a root bus, pcie.0 or that of a pxb-pcie",
+                   s->name);
         return false;
     }
-    if (s->primary_bus->iommu_ops) {
+    if (bus->iommu_ops) {
         error_setg(errp,
-                   "winiommu-smmuv3: the bus %s already has an IOMMU; give each root bus "
-                   "one, with primary-bus=",
-                   BUS(s->primary_bus)->name);
+                   "%s: the bus %s already has an IOMMU; give each root bus one, with "
+                   "primary-bus=",
+                   s->name, BUS(bus)->name);
         return false;
     }
     object_child_foreach_recursive(object_get_root(), find_early_device, &early);
     if (early.name) {
-        error_setg(errp,
-                   "winiommu-smmuv3: device %s with iommu_platform=on was created before "
-                   "its IOMMU: put -device winiommu-smmuv3 before it",
-                   early.name);
+        error_setg(
+            errp,
+            "%s: device %s with iommu_platform=on was created before its IOMMU: put "
+            "-device %s before it",
+            s->name, early.name, s->name);
         return false;
     }
-    pci_setup_iommu(s->primary_bus, &iommu_ops, s);
+    pci_setup_iommu(bus, &iommu_ops, s);
     return true;
 }
 
@@ -382,7 +411,7 @@ static void region_class_init(ObjectClass* klass, WI_CLASS_DATA data)
 }
 
 static const TypeInfo region_info = {
-    .name = TYPE_WINIOMMU_SMMUV3_REGION,
+    .name = TYPE_WINIOMMU_REGION,
     .parent = TYPE_IOMMU_MEMORY_REGION,
     .class_init = region_class_init,
 };

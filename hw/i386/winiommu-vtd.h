@@ -1,0 +1,44 @@
+/*
+ * winiommu-vtd as its two files share it: the device and its firmware side.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_I386_WINIOMMU_VTD_H
+#define HW_I386_WINIOMMU_VTD_H
+
+#include "../misc/winiommu-host.h"
+#include "hw/acpi/bios-linker-loader.h"
+#include "hw/i386/x86-iommu.h"
+
+#define TYPE_WINIOMMU_VTD "winiommu-vtd"
+OBJECT_DECLARE_SIMPLE_TYPE(WinIommuVtd, WINIOMMU_VTD)
+
+#define WI_VTD_BASE 0xfed90000
+
+/* The IOAPIC's source-id: no PCI function has it, the DMAR names it (VT-d 8.3.1). */
+#define WI_IOAPIC_BUS 0xff
+#define WI_IOAPIC_DEVFN 0
+
+struct WinIommuVtd {
+    X86IOMMUState parent_obj;
+
+    WinIommuHost host;
+    PCIBus* bus;
+
+    WiVtdConfig config;
+    OnOffAuto eim;
+
+    /* What the DMAR says. */
+    bool dma_protection;
+    bool x2apic_opt_out;
+    bool include_pci_all;
+    char* rmrr;
+
+    Notifier machine_done;
+};
+
+/* winiommu-vtd-firmware.c */
+void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* linker,
+                             const char* oem_id, const char* oem_table_id);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * What every IOMMU of this project asks of QEMU: memory, interrupts, PCI, migration.  A
+ * device embeds a WinIommuHost and adds what is its machine's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_MISC_WINIOMMU_HOST_H
+#define HW_MISC_WINIOMMU_HOST_H
+
+#include "iommu/capi.h"
+#include "qemu/queue.h"
+#include "qemu/thread.h"
+#include "winiommu-compat.h"
+#include "winiommu-translator.h"
+
+#define WI_PENDING_MSIS 8
+#define WI_LINES 4
+
+typedef struct WinIommuHost WinIommuHost;
+
+/* A requester behind the IOMMU: (bus, devfn).  Lives as long as the IOMMU. */
+struct WiFunction {
+    WinIommuHost* host;
+    PCIBus* bus; /* NULL: not a PCI function, with fixed_bus for its bus number */
+    unsigned fixed_bus;
+    int devfn;
+    bool unmaps_wanted;
+
+    /*
+     * The requester ID is bus number and devfn, and the guest may number the bus anew at
+     * any time: one stream per bus number, looked up by the number the bus has now.
+     */
+    void* streams[256]; /* of WiStream */
+
+    /* Either the IOMMU region or, while everything passes through, system memory. */
+    AddressSpace as;
+    MemoryRegion root;
+    MemoryRegion bypass;
+    IOMMUMemoryRegion region;
+    MemoryRegion extension; /* for WinIommuHost.extend */
+
+    QLIST_ENTRY(WiFunction) next;
+};
+
+/* A bridge whose configuration writes we watch for a new secondary bus number. */
+typedef struct WiBridge {
+    WinIommuHost* host;
+    PCIDevice* device;
+    PCIConfigWriteFunc* write;
+    QLIST_ENTRY(WiBridge) next;
+} WiBridge;
+
+struct WinIommuHost {
+    /* Set by the device before winiommu_host_start(). */
+    Object* owner;
+    const char* name; /* of the type, for messages */
+    unsigned index;   /* among the devices of that type */
+    WiIommu* iommu;
+    qemu_irq* irq; /* WI_LINES of them, or NULL */
+    /* BQL held; 0 done, -1 nobody there. */
+    int (*send_msi)(WinIommuHost* host, uint64_t address, uint32_t data);
+    bool
+        msi_in_memory; /* an MSI to an address that does not answer can be told at once */
+    /* NULL, or adds to the address space of a new function. */
+    void (*extend)(WiFunction* function);
+
+    MemoryRegion mmio;
+    QLIST_HEAD(, WiFunction) functions;
+    QemuMutex streams_lock; /* creation of streams */
+    bool refresh_due;
+
+    MemoryListener listener;
+    GArray* ram; /* of WiRamRegion */
+    bool ram_changed;
+
+    /* Interrupts raised on a thread without the BQL, delivered by the bottom half. */
+    QEMUBH* deliver;
+    QemuMutex pending_lock;
+    unsigned pending_lines;
+    unsigned pending_msis;
+    struct {
+        uint64_t address;
+        uint32_t data;
+    } pending_msi[WI_PENDING_MSIS];
+
+    VMChangeStateEntry* vm_change;
+
+    void* saved;
+    uint32_t saved_size;
+};
+
+/* winiommu-host.c */
+
+/* At instance_init. */
+void winiommu_host_init(WinIommuHost* host, Object* owner, const char* name);
+/* The callbacks to create a core with. */
+WiHost winiommu_host_callbacks(WinIommuHost* host);
+/* At realize, when there is a core: registers of @mmio_size bytes, RAM, machine states.
+ */
+void winiommu_host_start(WinIommuHost* host, uint64_t mmio_size);
+void winiommu_host_reset(WinIommuHost* host);
+extern const VMStateDescription winiommu_host_vmstate;
+
+/* winiommu-pci.c */
+
+/* Takes over DMA of the root bus @bus.  False: *errp says why not. */
+bool winiommu_host_attach(WinIommuHost* host, PCIBus* bus, Error** errp);
+/* Whose bus it is; NULL when none of ours has it. */
+WinIommuHost* winiommu_host_of_bus(const PCIBus* bus);
+/* The address space of a requester that is no PCI function. */
+AddressSpace* winiommu_host_add_requester(WinIommuHost* host, unsigned bus, int devfn);
+/* The right region for every function, the right stream for every bus number.  BQL held.
+ */
+void winiommu_host_refresh(WinIommuHost* host);
+void winiommu_host_unmapped(WinIommuHost* host, uint32_t sid, uint64_t iova,
+                            uint64_t size);
+/* The requester ID it has now. */
+uint16_t winiommu_function_source(const WiFunction* function);
+/* The interface of winiommu-translator.h. */
+WiFunction* winiommu_host_function(WinIommuHost* host, AddressSpace* as);
+bool winiommu_host_translate(WiFunction* function, uint64_t address, unsigned attributes,
+                             uint32_t substream, WiTranslation* out);
+
+#endif
