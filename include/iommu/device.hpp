@@ -52,8 +52,8 @@ public:
     virtual void mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value) = 0;
     virtual void reset() = 0;
 
-    // The stream of requester `id`; the same id gives the same stream.  nullptr when the
-    // id has more bits than the device was built for.
+    // Any thread.  The stream of requester `id`; the same id gives the same stream.
+    // nullptr when the id has more bits than the device was built for.
     virtual Stream* stream(std::uint32_t id, StreamCookie cookie) = 0;
 
     // Architectural state (registers, pending errors), versioned.  Caches are not state.

@@ -306,7 +306,7 @@ Smmuv3::Executed Smmuv3::invalidate_cds(Command command)
                               cd[CfgiCd::Leaf]);
     }
     // A CD does not decide whether its stream bypasses.
-    if (const auto* requester = unmap_listeners_.empty() ? nullptr : find(id);
+    if (const auto* requester = anyone_listens_ ? find(id) : nullptr;
         requester && requester->wants_unmaps()) {
         host_.unmapped(requester->cookie(), Iova{0}, 0);
     }
@@ -368,7 +368,7 @@ Smmuv3::Executed Smmuv3::invalidate_stage2(Command command)
 
 void Smmuv3::notify_range(const AddressRange& range)
 {
-    if (!unmap_listeners_.empty()) {
+    if (anyone_listens_.load(std::memory_order_relaxed)) {
         const auto span = span_of(range);
         notify_unmapped(span.base, span.size);
     }

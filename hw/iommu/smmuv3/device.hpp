@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -150,6 +151,7 @@ private:
 
     // streams.cpp: requesters, and what the host wants to know about them.
     Requester* find(std::uint32_t id) const;
+    Requester* nth(const std::vector<Requester*>& list, std::size_t n) const;
     void notify_unmapped(Iova base, std::uint64_t size);
     void notify_range(const AddressRange&);
     void notify_configuration(std::uint32_t first, std::uint64_t count);
@@ -168,12 +170,15 @@ private:
     bool consuming_ = false;
     bool command_error_ = false;  // GERROR.CMDQ_ERR != GERRORN.CMDQ_ERR
 
-    // Two levels by StreamID; entries are created by stream() and never move.
+    // Two levels by StreamID; entries are created by stream(), on any thread, and never
+    // move.  Guards the lists; nothing of the host is called with it held.
+    mutable std::mutex streams_;
     static constexpr unsigned leaf_bits = 8;
     using Leaf = std::vector<std::unique_ptr<Requester>>;
     std::vector<std::unique_ptr<Leaf>> requesters_;
     std::vector<Requester*> all_requesters_;
     std::vector<Requester*> unmap_listeners_;
+    std::atomic<bool> anyone_listens_{false};
 };
 
 }  // namespace iommu::smmu

@@ -2,6 +2,8 @@
 // One StreamID as its device sees it.
 #pragma once
 
+#include <atomic>
+
 #include "hw/iommu/smmuv3/device.hpp"
 
 namespace iommu::smmu {
@@ -9,8 +11,7 @@ namespace iommu::smmu {
 class Smmuv3::Requester final : public Stream {
 public:
     Requester(Smmuv3& smmu, StreamId id, StreamCookie cookie)
-        : Stream(cookie), smmu_(smmu), entry_(id), id_(id),
-          last_bypassed_(smmu.engine_.bypassed(entry_))
+        : Stream(cookie), smmu_(smmu), entry_(id), id_(id)
     {
     }
 
@@ -34,13 +35,18 @@ public:
 
     // What passes now may differ from what passed when the host was last told.
     void configuration_changed();
+    // Just created: there is nothing to tell the host yet.
+    void look_first();
 
 private:
+    enum class Seen : std::uint8_t { Unknown, Bypassed, NotBypassed };
+    Seen look() const { return bypassed() ? Seen::Bypassed : Seen::NotBypassed; }
+
     Smmuv3& smmu_;
     StreamEntry entry_;
     const StreamId id_;
-    bool wants_unmaps_ = false;
-    bool last_bypassed_;
+    std::atomic<bool> wants_unmaps_{false};
+    std::atomic<Seen> last_seen_{Seen::Unknown};
 };
 
 }  // namespace iommu::smmu

@@ -137,3 +137,31 @@ TEST_P(Smmu_4_3_8_Atomicity, FaultsAndCommandsShareTheErrorRegisters)
     }
     EXPECT_EQ(rig.active_errors(), 0u);
 }
+
+// A bus may be renumbered while its devices are at work: the first access then makes the
+// stream, on whatever thread it runs.
+TEST(Smmu_3_2_Streams, AreMadeOnAnyThreadWhileTheDriverWorks)
+{
+    Rig rig(true);
+    rig.stage1();
+    std::atomic<bool> stop{false};
+    std::thread maker([&] {
+        for (std::uint32_t id = 0x100; id < 0x1100; ++id) {
+            auto* stream = rig.smmu.stream(id, nullptr);
+            stream->want_unmaps((id & 15) == 0);
+            Translation out;
+            stream->translate({.address = Iova{0x1008}}, out);
+        }
+        stop = true;
+    });
+    while (!stop) {
+        rig.submit(0x04, 31);
+        rig.submit(CFGI);
+        rig.submit(NSNH_ALL);
+        rig.disable();
+        rig.enable();
+    }
+    maker.join();
+    EXPECT_EQ(rig.smmu.stream(0x10ff, nullptr)->bypassed(), false);
+    EXPECT_EQ(rig.active_errors(), 0u);
+}
