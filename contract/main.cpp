@@ -20,7 +20,8 @@ using namespace iommu::contract;
 constexpr const char* usage =
     "usage: winiommu-contract [OPTION]...\n"
     "Runs the rules of the Windows DMA remapping contract against a driver.\n\n"
-    "  --machine virt|q35   SMMUv3 on arm64 (default), or VT-d on x64\n"
+    "  --machine M          virt: SMMUv3 on arm64 (default); q35, q35-scalable: VT-d on "
+    "x64\n"
     "  --provider PATH      a shared object that exports IoGetIommuInterface,\n"
     "                       IoGetIommuInterfaceEx, IommuProviderStart, "
     "IommuProviderStop;\n"
@@ -60,10 +61,9 @@ unsigned number(const char* option, const std::string& text)
 void set(Arguments& a, const std::string& option, const std::string& value)
 {
     if (option == "--machine") {
-        if (value != "virt" && value != "q35") {
-            die("--machine is virt or q35, not '" + value + "'");
+        if (!sim::kind_of(value.c_str(), a.machine.kind)) {
+            die("--machine is virt, q35 or q35-scalable, not '" + value + "'");
         }
-        a.machine.kind = value == "virt" ? sim::Kind::Virt : sim::Kind::Q35;
     } else if (option == "--provider") {
         a.provider = value;
     } else if (option == "--rule") {
@@ -175,7 +175,7 @@ int main(int argc, char** argv)
         die("there is no such rule; --rules lists them");
     }
     const std::string title =
-        std::string(a.machine.kind == sim::Kind::Virt ? "virt, SMMUv3" : "q35, VT-d") +
+        std::string(sim::name_of(a.machine.kind)) +
         (a.provider.empty() ? ": reference driver" : ": " + a.provider);
     if (a.output.empty()) {
         write(std::cout, a, title, results);

@@ -4,6 +4,7 @@
 #include "driver/smmuv3/smmuv3.hpp"
 #include "driver/start.hpp"
 #include "driver/system.hpp"
+#include "driver/vtd/vtd.hpp"
 
 namespace iommu::driver {
 
@@ -24,6 +25,7 @@ private:
 };
 
 Storage<Smmuv3> smmuv3;
+Storage<Vtd> vtd;
 Storage<System> the_system;
 
 }  // namespace
@@ -33,7 +35,11 @@ Storage<System> the_system;
 NTSTATUS WDM_CALL IommuProviderStart(const WdmPlatform* platform)
 {
     using namespace iommu::driver;
-    auto* s = the_system.construct(*platform, *smmuv3.construct());
+    Hardware* hardware = vtd.construct();
+    if (platform->architecture == WDM_ARM64) {
+        hardware = smmuv3.construct();
+    }
+    auto* s = the_system.construct(*platform, *hardware);
     if (!s->start()) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }

@@ -32,7 +32,34 @@ std::uint64_t power_of_two(std::uint64_t n)
     return p;
 }
 
+constexpr struct {
+    Kind kind;
+    const char* name;
+} kinds[] = {
+    {Kind::Virt, "virt"}, {Kind::Q35, "q35"}, {Kind::Q35Scalable, "q35-scalable"}};
+
 }  // namespace
+
+const char* name_of(Kind kind)
+{
+    for (const auto& k : kinds) {
+        if (k.kind == kind) {
+            return k.name;
+        }
+    }
+    return "?";
+}
+
+bool kind_of(const char* name, Kind& kind)
+{
+    for (const auto& k : kinds) {
+        if (std::strcmp(k.name, name) == 0) {
+            kind = k.kind;
+            return true;
+        }
+    }
+    return false;
+}
 
 // What the provider and the device core call.
 struct Machine::Callbacks {
@@ -308,7 +335,14 @@ const char* Machine::build_iommu()
         registers_ = smmu_base;
         registers_size_ = WI_SMMUV3_MMIO_SIZE;
     } else {
-        return "this build has no VT-d machine";
+        WiVtdConfig config;
+        wi_vtd_config_init(&config);
+        config.tlb = options_.tlb;
+        config.scalable_mode = options_.kind == Kind::Q35Scalable;
+        config.pasid_bits = config.scalable_mode ? 20 : 0;
+        iommu_ = wi_vtd_new(&config, &host, &error);
+        registers_ = vtd_base;
+        registers_size_ = iommu_ == nullptr ? 0 : wi_vtd_mmio_size(iommu_);
     }
     if (iommu_ == nullptr) {
         return error;
@@ -319,7 +353,7 @@ const char* Machine::build_iommu()
     return nullptr;
 }
 
-const char* Machine::build_tables()
+const char* Machine::build_iort()
 {
     acpi::Iort iort;
     iort.its = {0};
@@ -340,11 +374,34 @@ const char* Machine::build_tables()
     component.path = "\\_SB.DMA0";
     component.ids.push_back({acpi_first_id, acpi_ids, acpi_stream, 0});
     iort.components.push_back(component);
-    auto table = acpi::build_iort(iort);
-    static std::string error;
-    error = table.error;
+    return keep(acpi::build_iort(iort));
+}
+
+const char* Machine::build_dmar()
+{
+    acpi::Dmar dmar;
+    dmar.host_address_bits = 46;
+    acpi::Drhd unit;
+    unit.base = Gpa{vtd_base};
+    for (const std::uint8_t device : {2, 3}) {
+        acpi::Scope scope;
+        scope.path.push_back({device, 0});
+        unit.scopes.push_back(scope);
+    }
+    acpi::Scope ioapic;
+    ioapic.type = acpi::Scope::Type::Ioapic;
+    ioapic.start_bus = 0xff;
+    ioapic.path.push_back({0, 0});
+    unit.scopes.push_back(ioapic);
+    dmar.units.push_back(unit);
+    return keep(acpi::build_dmar(dmar));
+}
+
+const char* Machine::keep(acpi::Table table)
+{
+    table_error_ = table.error;
     table_ = std::move(table.bytes);
-    return error.empty() ? nullptr : error.c_str();
+    return table_error_.empty() ? nullptr : table_error_.c_str();
 }
 
 void Machine::describe_devices()
@@ -401,7 +458,7 @@ const char* Machine::start()
     irql_violations_ = bug_check_count_ = 0;
     asked_ = held_ = 0;
     fail_after_ = never;
-    for (const char* error : {build_iommu(), arm64() ? build_tables() : nullptr}) {
+    for (const char* error : {build_iommu(), arm64() ? build_iort() : build_dmar()}) {
         if (error != nullptr) {
             return error;
         }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "contract/home.hpp"
+#include "iommu/acpi.hpp"
 #include "iommu/capi.h"
 
 namespace iommu::contract::sim {
@@ -24,7 +25,10 @@ struct Provider {
     IoGetIommuInterfaceExFunction* get_interface_ex = nullptr;
 };
 
-enum class Kind : std::uint8_t { Virt, Q35 };  // SMMUv3 on arm64, VT-d on x64
+// SMMUv3 on arm64; VT-d on x64, in legacy and in scalable mode.
+enum class Kind : std::uint8_t { Virt, Q35, Q35Scalable };
+const char* name_of(Kind kind);
+bool kind_of(const char* name, Kind& kind);
 
 struct Options {
     Kind kind = Kind::Virt;
@@ -84,7 +88,9 @@ private:
     struct Callbacks;  // the WdmPlatform and WiHost functions
 
     const char* build_iommu();
-    const char* build_tables();
+    const char* build_iort();
+    const char* build_dmar();
+    const char* keep(acpi::Table table);
     void describe_devices();
     void deliver_interrupts();
     bool take_allocation();
@@ -98,6 +104,7 @@ private:
     std::byte* ram_ = nullptr;
     std::uint64_t ram_base_ = 0, registers_ = 0, registers_size_ = 0;
     std::vector<std::byte> table_;
+    std::string table_error_;
     std::array<Device, devices> devices_;
     WdmPolicy policy_{};
     Service policy_listener_{};

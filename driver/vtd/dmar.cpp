@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "driver/vtd/dmar.hpp"
+
+namespace iommu::driver {
+
+namespace {
+
+constexpr std::uint32_t header_size = 48, drhd_size = 16, scope_size = 8;
+constexpr std::uint32_t drhd = 0;
+
+}  // namespace
+
+std::uint32_t Dmar::number(std::uint32_t at, unsigned bytes) const
+{
+    std::uint32_t value = 0;
+    if (at <= size_ && bytes <= size_ - at) {
+        __builtin_memcpy(&value, table_ + at, bytes);
+    }
+    return value;
+}
+
+bool Dmar::open(const std::uint8_t* table, std::size_t size)
+{
+    table_ = table;
+    size_ = static_cast<std::uint32_t>(size);
+    return table != nullptr && size >= header_size && size <= 0x100000 &&
+           __builtin_memcmp(table, "DMAR", 4) == 0 && number(4, 4) <= size;
+}
+
+// VT-d 8.1: the host address width, less one.
+unsigned Dmar::address_bits() const
+{
+    return table_[36] + 1u;
+}
+
+// VT-d 8.3 "DMA Remapping Hardware Unit Definition Structure", after `unit`.
+bool Dmar::next_unit(Unit& unit) const
+{
+    auto at = unit.at == 0 ? header_size : unit.at + unit.length;
+    while (at <= size_ && size_ - at >= 4) {
+        const auto type = number(at, 2), length = number(at + 2, 2);
+        if (length < 4 || length > size_ - at) {
+            return false;
+        }
+        if (type == drhd && length >= drhd_size) {
+            unit = {at, length,
+                    number(at + 8, 4) | std::uint64_t{number(at + 12, 4)} << 32,
+                    number(at + 6, 2), (table_[at + 4] & 1) != 0};
+            return true;
+        }
+        at += length;
+    }
+    return false;
+}
+
+bool Dmar::find_unit(Unit& unit) const
+{
+    unit = {};
+    return next_unit(unit);
+}
+
+Dmar::Scope Dmar::scope(const Unit& unit, std::uint32_t at) const
+{
+    const auto end = unit.at + unit.length;
+    if (at > end || end - at < scope_size) {
+        return {};
+    }
+    Scope s;
+    s.at = at;
+    s.type = table_[at];
+    s.length = table_[at + 1];
+    s.bus = table_[at + 5];
+    s.device = table_[at + 6];
+    s.function = table_[at + 7];
+    s.behind_bridge = s.length > scope_size;
+    const bool sound = s.length >= scope_size && s.length <= end - at;
+    return sound ? s : Scope{};
+}
+
+bool Dmar::lists(const Unit& unit, std::uint32_t requester) const
+{
+    for (auto s = first_scope(unit); s.length != 0; s = next_scope(unit, s)) {
+        const auto rid =
+            std::uint32_t{s.bus} << 8 | std::uint32_t{s.device} << 3 | s.function;
+        if (s.type == endpoint && !s.behind_bridge && rid == requester) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Dmar::covers(const Unit& unit, const WdmDeviceIdentity& device) const
+{
+    if (device.kind != WDM_DEVICE_PCI || device.segment != unit.segment) {
+        return false;
+    }
+    if (lists(unit, device.requester_id) || !unit.rest) {
+        return lists(unit, device.requester_id);
+    }
+    // The catch-all unit has what no other lists.
+    for (Unit other{}; next_unit(other);) {
+        if (other.at != unit.at && other.segment == unit.segment &&
+            lists(other, device.requester_id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace iommu::driver
