@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What migrates: registers and pending errors.  Caches do not; they refill.
-#include <cstring>
-#include <type_traits>
-
+#include "hw/iommu/common/saved_state.hpp"
 #include "hw/iommu/smmuv3/device.hpp"
 #include "hw/iommu/smmuv3/fields.hpp"
 
 namespace iommu::smmu {
 
 namespace {
-
-constexpr std::uint64_t magic = 0x334d'4d53'574d'4949;  // "IIMWSMM3"
-constexpr std::uint64_t version = 1;
 
 // One list for both directions: the order is the format.
 template <typename Registers, typename Visit>
@@ -39,24 +34,16 @@ void visit_registers(Registers& r, Visit&& visit)
     }
 }
 
-constexpr std::size_t header_words = 3;
 constexpr std::size_t register_words = 15 + 2 * 3;
-constexpr std::size_t state_bytes = (header_words + register_words) * 8;
 
-// What the guest was told at its start must be what it finds at its destination.
-std::uint64_t fingerprint(const Configuration& c)
+StateHead head(const Configuration& c)
 {
     const auto& has = c.capabilities;
-    return has.sid_bits | has.ssid_bits << 8 | has.oas_bits << 16 |
-           static_cast<unsigned>(has.stage1) << 24 |
-           static_cast<unsigned>(has.stage2) << 25 | static_cast<unsigned>(c.msi) << 26;
-}
-
-std::uint64_t word_at(std::span<const std::byte> state, std::size_t index)
-{
-    std::uint64_t word;
-    std::memcpy(&word, state.data() + index * 8, 8);
-    return word;
+    const auto fingerprint = has.sid_bits | has.ssid_bits << 8 | has.oas_bits << 16 |
+                             static_cast<unsigned>(has.stage1) << 24 |
+                             static_cast<unsigned>(has.stage2) << 25 |
+                             static_cast<unsigned>(c.msi) << 26;
+    return {0x334d'4d53'574d'4949 /* "IIMWSMM3" */, 1, fingerprint};
 }
 
 constexpr bool within(std::uint64_t value, std::uint64_t fields)
@@ -93,45 +80,32 @@ bool Smmuv3::holdable(const Registers& r) const
 
 std::vector<std::byte> Smmuv3::save() const
 {
-    std::vector<std::byte> out(state_bytes);
-    std::size_t at = 0;
-    const auto put = [&](std::uint64_t word) {
-        std::memcpy(out.data() + at, &word, 8);
-        at += 8;
-    };
-    put(magic);
-    put(version);
-    put(fingerprint(configuration_));
+    StateWriter out(head(configuration_));
     const std::lock_guard lock(reporting_);
-    visit_registers(registers_, put);
-    return out;
+    visit_registers(registers_, out);
+    return std::move(out).release();
 }
 
 const char* Smmuv3::load(std::span<const std::byte> state)
 {
-    if (state.size() < header_words * 8 || word_at(state, 0) != magic) {
+    StateReader in(state);
+    switch (in.open(head(configuration_), register_words)) {
+    case StateProblem::None:
+        break;
+    case StateProblem::Foreign:
         return "SMMUv3: the saved state is not that of a winiommu SMMUv3";
-    }
-    if (word_at(state, 1) != version) {
+    case StateProblem::OtherVersion:
         return "SMMUv3: the saved state is of another version; run the winiommu that "
                "saved it";
-    }
-    if (state.size() != state_bytes) {
-        return "SMMUv3: the saved state is cut short or has bytes to spare";
-    }
-    if (word_at(state, 2) != fingerprint(configuration_)) {
+    case StateProblem::OtherProperties:
         return "SMMUv3: the saved state is of a device with other properties; give both "
                "sides the same";
+    case StateProblem::BadLength:
+        return "SMMUv3: the saved state is cut short or has bytes to spare";
     }
     Registers loaded{};
-    std::size_t index = header_words;
-    bool fits = true;
-    visit_registers(loaded, [&](auto& field) {
-        const auto word = word_at(state, index++);
-        field = static_cast<std::remove_reference_t<decltype(field)>>(word);
-        fits = fits && field == word;
-    });
-    if (!fits || !holdable(loaded)) {
+    visit_registers(loaded, in);
+    if (!in.fits() || !holdable(loaded)) {
         return "SMMUv3: the saved state has a register value that no register can hold";
     }
     {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // docs/specs/smmuv3.rst says what the device does.
-#include <fstream>
 #include <map>
 #include <set>
-#include <string>
-#include <vector>
 
+#include "tests/support/rst_table.hpp"
 #include "tests/unit/smmuv3/board.hpp"
 
 using namespace iommu;
@@ -13,36 +11,9 @@ using namespace iommu::test;
 
 namespace {
 
-using Row = std::vector<std::string>;
-
-// The rows of the list-table of that name, without its header.
 std::vector<Row> table(const std::string& name)
 {
-    std::ifstream file(DOCS_DIR "/specs/smmuv3.rst");
-    EXPECT_TRUE(file.is_open()) << DOCS_DIR "/specs/smmuv3.rst";
-    std::vector<Row> rows;
-    bool inside = false;
-    for (std::string line; std::getline(file, line);) {
-        if (line.rfind(".. list-table:: ", 0) == 0) {
-            inside = line == ".. list-table:: " + name;
-        } else if (!line.empty() && line[0] != ' ') {
-            inside = false;
-        } else if (inside && line.rfind("   * - ", 0) == 0) {
-            rows.push_back({line.substr(7)});
-        } else if (inside && line.rfind("     - ", 0) == 0) {
-            rows.back().push_back(line.substr(7));
-        }
-    }
-    EXPECT_GT(rows.size(), 1u) << name;
-    if (!rows.empty()) {
-        rows.erase(rows.begin());
-    }
-    return rows;
-}
-
-std::uint64_t number(const std::string& text)
-{
-    return std::stoull(text, nullptr, 0);
+    return rst_table("specs/smmuv3.rst", name);
 }
 
 bool consumed(std::uint64_t opcode, bool stage1, bool stage2)
@@ -113,11 +84,7 @@ TEST(Docs, CapabilitiesAreThoseOfTheTableBitForBit)
         ASSERT_EQ(row.size(), 4u) << row[0];
         const auto name = row[0].substr(0, row[0].find('.'));
         ASSERT_EQ(registers.count(name), 1u) << row[0];
-        const auto colon = row[1].find(':');
-        const auto hi = number(row[1].substr(1));
-        const auto lo =
-            colon == std::string::npos ? hi : number(row[1].substr(colon + 1));
-        const auto mask = (~0ull >> (63 - (hi - lo))) << lo;
+        const auto [mask, lo] = bit_range(row[1]);
         const auto value = b.r32(registers.at(name).first);
         EXPECT_EQ((value & mask) >> lo, number(row[2])) << row[0];
         EXPECT_EQ(covered[name] & mask, 0u) << row[0] << " listed twice";
