@@ -69,7 +69,7 @@ class VtdMachine(Machine):
     def _lay_out(self):
         r = self.ram + 0x100000
         (self.root, self.context, self.directory, self.pasid_table, self.ring,
-         self.status) = (r + i * 0x1000 for i in (0, 1, 2, 3, 4, 8))
+         self.status) = (r + i * 0x1000 for i in (0, 1, 2, 3, 4, 12))
         at = r + 0x10000
         self.trees = {}
         for case, build, page in (("4k", self._build, PAGE), ("2m", self._build, BLOCK),
@@ -98,9 +98,11 @@ class VtdMachine(Machine):
         q.writeq(BAR + RTADDR, self.root | (1 << 10 if self.scalable else 0))
         q.writel(BAR + GCMD, SRTP)
         q.writeq(BAR + IQT, 0)
-        q.writeq(BAR + IQA, self.ring | QUEUE_SIZE_LOG2 - 8)
+        # VT-d 11.4.9.9: in scalable mode the descriptors are 256 bits wide.
+        wide = int(self.scalable)
+        q.writeq(BAR + IQA, self.ring | wide << 11 | QUEUE_SIZE_LOG2 - 8 + wide)
         q.writel(BAR + GCMD, QIE)
-        for register, value in ((m.BELL, BAR + IQT), (m.BELL_SHIFT, 4), (m.BELL_INDEX, 0),
+        for register, value in ((m.BELL, BAR + IQT), (m.BELL_SHIFT, 4 + wide), (m.BELL_INDEX, 0),
                                 (m.BELL_MASK, (1 << QUEUE_SIZE_LOG2) - 1)):
             self.set(register, value)
         flush = [CONTEXT_GLOBAL, PASID_GLOBAL, IOTLB_GLOBAL, self._wait()]
@@ -120,6 +122,8 @@ class VtdMachine(Machine):
     def commands(self, pattern, doorbells, per_doorbell=None):
         size = 1 << QUEUE_SIZE_LOG2
         assert size % len(pattern) == 0
+        width = 32 if self.scalable else 16
+        pattern = [one.ljust(width, b"\0") for one in pattern]
         self.qtest.write(self.ring, b"".join(pattern) * (size // len(pattern)))
         return self.run(m.OP_DOORBELL, count=doorbells,
                         bell_step=per_doorbell or len(pattern))[0]

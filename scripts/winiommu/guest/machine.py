@@ -48,7 +48,7 @@ MACHINES = {
 }
 
 # What `--machine all` means: the machines whose device is complete.
-SUPPORTED = ("virt",)
+SUPPORTED = ("virt", "q35")
 
 ENDPOINT = "winiommu-dma"
 
