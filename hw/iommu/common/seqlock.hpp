@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 namespace iommu {
@@ -43,17 +44,26 @@ public:
     {
         static_assert(std::is_trivially_copyable_v<Prefix> && sizeof(Prefix) % 8 == 0 &&
                       sizeof(Prefix) <= sizeof(T));
-        const auto before = sequence_.load(std::memory_order_acquire);
-        std::array<std::uint64_t, sizeof(Prefix) / 8> raw;
-        for (std::size_t i = 0; i < raw.size(); ++i) {
-            raw[i] = words_[i].load(std::memory_order_relaxed);
+        const auto ticket = begin_read();
+        auto* bytes = reinterpret_cast<unsigned char*>(&out);
+        for (std::size_t i = 0; i < sizeof(Prefix) / 8; ++i) {
+            const auto raw = word(i);
+            std::memcpy(bytes + i * 8, &raw, 8);
         }
+        return end_read(ticket);
+    }
+
+    // The same in steps, for who needs a few words only: what word() gave counts if
+    // end_read() says so.
+    std::uint64_t begin_read() const { return sequence_.load(std::memory_order_acquire); }
+    std::uint64_t word(std::size_t i) const
+    {
+        return words_[i].load(std::memory_order_relaxed);
+    }
+    bool end_read(std::uint64_t ticket) const
+    {
         std::atomic_thread_fence(std::memory_order_acquire);
-        if (sequence_.load(std::memory_order_relaxed) != before || (before & 1) != 0) {
-            return false;
-        }
-        out = std::bit_cast<Prefix>(raw);
-        return true;
+        return sequence_.load(std::memory_order_relaxed) == ticket && (ticket & 1) == 0;
     }
 
 private:

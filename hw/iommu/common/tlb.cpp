@@ -44,7 +44,7 @@ Tlb::Tlb(unsigned log2_entries)
     sets_ = std::vector<Set>(bit(set_bits_));
 }
 
-bool Tlb::lookup_other_sizes(const Tag& tag, std::uint64_t input, std::uint8_t tried,
+bool Tlb::lookup_other_sizes(Tag tag, std::uint64_t input, std::uint8_t tried,
                              std::atomic<std::uint8_t>& guess, Hit& hit) const
 {
     auto sizes = sizes_.load(std::memory_order_acquire);

@@ -84,8 +84,8 @@ public:
     }
 
     // `guess` is the block size found last time by the same asker, 0 for none.
-    bool lookup(const Tag& tag, std::uint64_t input, std::atomic<std::uint8_t>& guess,
-                Hit& hit) const
+    [[gnu::always_inline]] bool lookup(Tag tag, std::uint64_t input,
+                                       std::atomic<std::uint8_t>& guess, Hit& hit) const
     {
         const auto first = guess.load(std::memory_order_relaxed);
         if (first != 0 && probe(tag, input, first, hit)) [[likely]] {
@@ -147,21 +147,21 @@ private:
     }
     // Neighbouring blocks fall into neighbouring sets: a contiguous region fills the
     // cache evenly.
-    std::uint64_t index(const Tag& tag, std::uint64_t input, unsigned log2size) const
+    std::uint64_t index(Tag tag, std::uint64_t input, unsigned log2size) const
     {
         return (input >> log2size) + tag.spread + log2size;
     }
 
-    bool probe(const Tag& tag, std::uint64_t input, unsigned log2size, Hit& hit) const
+    [[gnu::always_inline]] bool probe(Tag tag, std::uint64_t input, unsigned log2size,
+                                      Hit& hit) const
     {
         const auto at = index(tag, input, log2size);
         const auto& set = sets_[at & set_mask_];
         const auto wanted = block(input, log2size);
         const auto first = preferred_way(at);
         for (unsigned i = 0; i < ways; ++i) {
-            const auto& entry = set.way[first ^ i];
-            if ((entry.input.load(std::memory_order_relaxed) ^ wanted) >> 6 == 0 &&
-                read_entry(entry, tag, input, wanted, hit)) {
+            if (read_entry(set.way[first ^ i], tag, input, wanted, hit)) [[likely]] {
+                hit.log2size = static_cast<std::uint8_t>(log2size);
                 return true;
             }
         }
@@ -172,16 +172,20 @@ private:
         return at >> set_bits_ & (ways - 1);
     }
 
-    bool read_entry(const Entry& entry, const Tag& tag, std::uint64_t input,
-                    std::uint64_t wanted, Hit& hit) const
+    [[gnu::always_inline]] bool read_entry(const Entry& entry, Tag tag,
+                                           std::uint64_t input, std::uint64_t wanted,
+                                           Hit& hit) const
     {
         const auto sequence = entry.sequence.load(std::memory_order_acquire);
         const auto block = entry.input.load(std::memory_order_relaxed);
+        if ((block ^ wanted) >> 6 != 0) {
+            return false;
+        }
         const auto context = entry.context.load(std::memory_order_relaxed);
         const auto output = entry.output.load(std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_acquire);
         if (entry.sequence.load(std::memory_order_relaxed) != sequence ||
-            (sequence & 1) != 0 || (block ^ wanted) >> 6 != 0 || context != tag.context) {
+            (sequence & 1) != 0 || context != tag.context) {
             return false;
         }
         auto generation = current(tag);
@@ -195,17 +199,16 @@ private:
         hit.output =
             (output & output_mask) | (input & ((std::uint64_t{1} << log2size) - 1));
         hit.attributes = static_cast<std::uint16_t>(output & attributes_mask);
-        hit.log2size = static_cast<std::uint8_t>(log2size);
         return true;
     }
 
-    std::uint32_t current(const Tag& tag) const
+    std::uint32_t current(Tag tag) const
     {
         return all_.load(std::memory_order_relaxed) +
                domains_[tag.domain].load(std::memory_order_relaxed) +
                spaces_[tag.space].load(std::memory_order_relaxed);
     }
-    std::uint32_t links(const Tag& tag, std::uint64_t input, std::uint64_t block,
+    std::uint32_t links(Tag tag, std::uint64_t input, std::uint64_t block,
                         std::uint64_t output) const
     {
         std::uint32_t sum = 0;
@@ -219,7 +222,7 @@ private:
         return sum;
     }
 
-    bool lookup_other_sizes(const Tag& tag, std::uint64_t input, std::uint8_t tried,
+    bool lookup_other_sizes(Tag tag, std::uint64_t input, std::uint8_t tried,
                             std::atomic<std::uint8_t>& guess, Hit& hit) const;
     Entry* claim(const Tag& tag, const Mapping& mapping, std::uint64_t& sequence);
     void evict(const Tag& tag, std::uint64_t input, unsigned log2size);

@@ -29,6 +29,11 @@ struct Rights {
     static constexpr Rights all() { return {every}; }
     constexpr bool has(unsigned mask) const { return (bits & mask) != 0; }
     constexpr bool allow(Rights wanted) const { return (wanted.bits & ~bits) == 0; }
+    // Of one privilege, as user rights.
+    constexpr Rights of(Privilege p) const
+    {
+        return {static_cast<std::uint8_t>(bits >> (p == Privilege::Privileged ? 3 : 0))};
+    }
     constexpr Rights without(unsigned mask) const
     {
         return {static_cast<std::uint8_t>(bits & ~mask)};
@@ -142,17 +147,24 @@ concept UpdatingFormat = PageTableFormat<F> &&
         } -> std::same_as<std::uint64_t>;
 };
 
-// `read(address)` gives Expected<uint64_t, E>; the walk fails with WalkError<E>.
-template <PageTableFormat Format, typename Reader>
-inline auto walk(const Format& format, Reader& read, typename Format::Input input,
-                 Rights wanted)
+// `read(address)` gives Expected<uint64_t, E>.  True: `leaf` is what the input maps to;
+// false: `error` says why it maps to nothing.  Results go straight where the caller wants
+// them: a walk is not much longer than the copying of its results would be.
+template <PageTableFormat Format, typename Reader, typename ReadError>
+[[gnu::always_inline]] inline bool
+walk_into(const Format& format, Reader& read, typename Format::Input input, Rights wanted,
+          Leaf<typename Format::Output>& leaf, WalkError<ReadError>& error)
 {
-    using Output = typename Format::Output;
-    using Read = decltype(read(Output{}));
-    using ReadError = std::remove_cvref_t<decltype(std::declval<Read>().error())>;
-    using Result = Expected<Leaf<Output>, WalkError<ReadError>>;
-    const auto fail = [](WalkFault why, int level) {
-        return Result{Unexpected{WalkError<ReadError>{why, level, {}}}};
+    const auto fail = [&error](WalkFault why, int level) {
+        error.why = why;
+        error.level = level;
+        return false;
+    };
+    const auto unreadable = [&error](int level, const ReadError& why) {
+        error.why = WalkFault::Unreadable;
+        error.level = level;
+        error.unreadable = why;
+        return false;
     };
 
     const auto start = format.start(input);
@@ -169,8 +181,7 @@ inline auto walk(const Format& format, Reader& read, typename Format::Input inpu
         const auto at = format.entry_address(table, level, input);
         const auto raw = read(at);
         if (!raw) {
-            return Result{Unexpected{
-                WalkError<ReadError>{WalkFault::Unreadable, level, raw.error()}}};
+            return unreadable(level, raw.error());
         }
         // In the architectures' priority order, one check a line.
         const auto entry = format.decode(*raw, level, input);
@@ -193,8 +204,7 @@ inline auto walk(const Format& format, Reader& read, typename Format::Input inpu
                 auto found = *raw;
                 const auto stored = read.update(at, found, desired);
                 if (!stored) {
-                    return Result{Unexpected{WalkError<ReadError>{
-                        WalkFault::Unreadable, level, stored.error()}}};
+                    return unreadable(level, stored.error());
                 }
                 if (!*stored && retries > 0) {
                     --retries;
@@ -204,8 +214,12 @@ inline auto walk(const Format& format, Reader& read, typename Format::Input inpu
         }
         if (entry.kind == EntryKind::Leaf) {
             const auto offset = input.value & ((std::uint64_t{1} << entry.log2size) - 1);
-            return Result{Leaf<Output>{Output{entry.address.value | offset},
-                                       entry.log2size, entry.traits, allowed, level}};
+            leaf.output.value = entry.address.value | offset;
+            leaf.log2size = entry.log2size;
+            leaf.traits = entry.traits;
+            leaf.allowed = allowed;
+            leaf.level = level;
+            return true;
         }
         granted = allowed;
         table = entry.address;
@@ -213,6 +227,22 @@ inline auto walk(const Format& format, Reader& read, typename Format::Input inpu
         --steps;
     }
     return fail(WalkFault::Translation, level);
+}
+
+// The same as one value, where a few nanoseconds do not matter.
+template <PageTableFormat Format, typename Reader>
+inline auto walk(const Format& format, Reader& read, typename Format::Input input,
+                 Rights wanted)
+{
+    using Output = typename Format::Output;
+    using Read = decltype(read(Output{}));
+    using Error = WalkError<std::remove_cvref_t<decltype(std::declval<Read>().error())>>;
+    using Result = Expected<Leaf<Output>, Error>;
+    Leaf<Output> leaf;
+    Error error;
+    return walk_into(format, read, input, wanted, leaf, error)
+               ? Result{leaf}
+               : Result{Unexpected{error}};
 }
 
 }  // namespace iommu

@@ -252,17 +252,17 @@ bool Lookup::bypasses_stage1() const
 template <typename T>
 Expected<T, Problem> Lookup::fetch(Ipa at)
 {
-    const auto leaf =
-        stage2(context_.s2, reader_, at, Rights{Rights::priv_read}, Purpose::CdFetch);
-    if (!leaf) {
-        auto problem = leaf.error();
-        problem.recorded = context_.record_s2;  // SMMU 5.5: S2R, before any CD is known
-        return Unexpected{problem};
+    Leaf<Gpa> leaf;
+    Problem why;
+    if (!stage2(context_.s2, reader_, at, Rights{Rights::priv_read}, Purpose::CdFetch,
+                leaf, why)) {
+        why.recorded = context_.record_s2;  // SMMU 5.5: S2R, before any CD is known
+        return Unexpected{why};
     }
-    const auto value = memory_.fetch<T>(leaf->output);
+    const auto value = memory_.fetch<T>(leaf.output);
     if (!value) {
         return Unexpected{
-            Problem{.id = EventId::F_CD_FETCH, .fetched_from = leaf->output}};
+            Problem{.id = EventId::F_CD_FETCH, .fetched_from = leaf.output}};
     }
     return *value;
 }

@@ -17,13 +17,13 @@ public:
 
     Result translate(const Transaction& access, Translation& out) override
     {
-        const Outcome outcome = smmu_.engine_.translate(entry_, access);
-        if (outcome.kind != Outcome::Kind::Aborted) {
-            out = outcome.translation;
+        std::optional<Fault> fault;
+        if (smmu_.engine_.translate(entry_, access, out, fault) != Outcome::Kind::Aborted)
+            [[likely]] {
             return Result::Ok;
         }
-        if (outcome.record) {
-            smmu_.record(*outcome.record);
+        if (fault) {
+            smmu_.record(*fault);
         }
         return Result::Refused;
     }

@@ -24,11 +24,6 @@ EventId event_of(WalkFault why)
     return EventId::F_TRANSLATION;
 }
 
-constexpr Leaf<Gpa> identity(Ipa input)
-{
-    return {Gpa{input.value}, 63, 0, Rights::all(), 0};
-}
-
 // Reads stage 1 descriptors: through stage 2 if there is one, CLASS TT.
 class DescriptorReader {
 public:
@@ -41,12 +36,13 @@ public:
     {
         auto physical = Gpa{at.value};
         if (s2_.enabled) {
-            const auto leaf =
-                stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk);
-            if (!leaf) {
-                return Unexpected{leaf.error()};
+            Leaf<Gpa> leaf;
+            Problem why;
+            if (!stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk,
+                        leaf, why)) {
+                return Unexpected{why};
             }
-            physical = leaf->output;
+            physical = leaf.output;
         }
         const auto raw = memory_(physical);
         if (!raw) {
@@ -64,38 +60,44 @@ private:
 
 }  // namespace
 
-Expected<Leaf<Gpa>, Problem> stage2(const SecondStage& s2, TableReader& memory, Ipa input,
-                                    Rights wanted, Purpose purpose)
+bool stage2(const SecondStage& s2, TableReader& memory, Ipa input, Rights wanted,
+            Purpose purpose, Leaf<Gpa>& leaf, Problem& why)
 {
     if (!s2.enabled) {
-        return identity(input);
+        leaf.output.value = input.value;
+        leaf.log2size = 63;
+        leaf.traits = 0;
+        leaf.allowed = Rights::all();
+        return true;
     }
-    const auto leaf = walk(s2.format, memory, input, wanted);
-    if (!leaf) {
-        return Unexpected{Problem{event_of(leaf.error().why), Stage::S2, purpose, input,
-                                  leaf.error().unreadable.at}};
+    WalkError<TableReader::Abort> error;
+    if (!walk_into(s2.format, memory, input, wanted, leaf, error)) {
+        why = {event_of(error.why), Stage::S2, purpose, input, error.unreadable.at};
+        return false;
     }
     // SMMU 5.2 STE.S2PTW: no CD and no stage 1 table in Device memory.
     if (purpose != Purpose::Input && s2.protected_walks &&
-        (leaf->traits & VmsaStage2::device_memory) != 0) {
-        return Unexpected{
-            Problem{EventId::F_PERMISSION, Stage::S2, purpose, input, Gpa{}}};
+        (leaf.traits & VmsaStage2::device_memory) != 0) {
+        why = {EventId::F_PERMISSION, Stage::S2, purpose, input, Gpa{}};
+        return false;
     }
-    return *leaf;
+    return true;
 }
 
-Expected<Leaf<Ipa>, Problem> stage1(const VmsaStage1& format, const SecondStage& s2,
-                                    TableReader& memory, Iova input, Rights wanted)
+bool stage1(const VmsaStage1& format, const SecondStage& s2, TableReader& memory,
+            Iova input, Rights wanted, Leaf<Ipa>& leaf, Problem& why)
 {
     DescriptorReader reader{s2, memory};
-    const auto leaf = walk(format, reader, input, wanted);
-    if (leaf) {
-        return *leaf;
+    WalkError<Problem> error;
+    if (walk_into(format, reader, input, wanted, leaf, error)) {
+        return true;
     }
-    if (leaf.error().why == WalkFault::Unreadable) {
-        return Unexpected{leaf.error().unreadable};
+    if (error.why == WalkFault::Unreadable) {
+        why = error.unreadable;
+    } else {
+        why = {event_of(error.why), Stage::S1, Purpose::Input, Ipa{}, Gpa{}};
     }
-    return Unexpected{Problem{event_of(leaf.error().why), Stage::S1, Purpose::Input}};
+    return false;
 }
 
 }  // namespace iommu::smmu

@@ -28,12 +28,12 @@ struct SecondStage {
     std::uint8_t reserved[6] = {};
 };
 
-// Stage 2 for `purpose`; a disabled stage 2 is the identity (SMMU 3.4).
-Expected<Leaf<Gpa>, Problem> stage2(const SecondStage& s2, TableReader& memory, Ipa input,
-                                    Rights wanted, Purpose purpose);
+// Stage 2 for `purpose`; a disabled stage 2 is the identity (SMMU 3.4).  False: `why`.
+bool stage2(const SecondStage& s2, TableReader& memory, Ipa input, Rights wanted,
+            Purpose purpose, Leaf<Gpa>& leaf, Problem& why);
 
-// Stage 1, its tables read through stage 2.
-Expected<Leaf<Ipa>, Problem> stage1(const VmsaStage1& format, const SecondStage& s2,
-                                    TableReader& memory, Iova input, Rights wanted);
+// Stage 1, its tables read through stage 2.  False: `why`.
+bool stage1(const VmsaStage1& format, const SecondStage& s2, TableReader& memory,
+            Iova input, Rights wanted, Leaf<Ipa>& leaf, Problem& why);
 
 }  // namespace iommu::smmu

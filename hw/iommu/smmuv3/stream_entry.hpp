@@ -35,20 +35,49 @@ public:
 private:
     friend class Translator;
 
-    // All that a hit looks at.
+    // All that a hit looks at, as words that are loaded one by one: copied as a whole
+    // they would be stored and loaded again in other sizes, at ten nanoseconds a hit.
     struct Hot {
-        std::uint64_t generation = 0;  // of the configuration; 0 is never current
-        Tlb::Tag tag{};                // Route::Translate
-        std::uint64_t passes = 0;      // Route::Bypass: the address bits that may be set
-        std::uint32_t substream = 0;   // key()
-        Context::Route route = Context::Route::Abort;
-        std::array<bool, 2> top_byte_ignored{};  // by VA[55]
-        std::uint8_t reserved = 0;
+        std::uint64_t generation = 0;   // of the configuration; 0 is never current
+        std::uint64_t tag_context = 0;  // Tlb::Tag, Route::Translate
+        std::uint64_t tag_slots = 0;    // spread, domain, space
+        std::uint64_t passes = 0;       // Route::Bypass: the address bits that may be set
+        std::uint64_t flags = 0;  // key() [31:0], route [39:32], TBI0 [40], TBI1 [41]
+
+        Tlb::Tag tag() const
+        {
+            return {tag_context, static_cast<std::uint32_t>(tag_slots),
+                    static_cast<std::uint16_t>(tag_slots >> 32),
+                    static_cast<std::uint16_t>(tag_slots >> 48)};
+        }
+        void set_tag(const Tlb::Tag& t)
+        {
+            tag_context = t.context;
+            tag_slots =
+                t.spread | std::uint64_t{t.domain} << 32 | std::uint64_t{t.space} << 48;
+        }
+        std::uint32_t substream() const { return static_cast<std::uint32_t>(flags); }
+        Context::Route route() const
+        {
+            return static_cast<Context::Route>(flags >> 32 & 0xff);
+        }
+        bool top_byte_ignored(unsigned half) const
+        {
+            return (flags >> (40 + half) & 1) != 0;
+        }
     };
     struct Cached {
         Hot hot{};
         Context context{};
     };
+    static bool read(const Published<Cached>& from, Hot& hot)
+    {
+        const auto ticket = from.begin_read();
+        hot = {from.word(0), from.word(1), from.word(2), from.word(3), from.word(4)};
+        return from.end_read(ticket);
+    }
+    static_assert(sizeof(Hot) == 40);
+
     struct Slot {
         Published<Cached> cached{};
         std::atomic<std::uint8_t> block_size{0};  // found last time: where to look first

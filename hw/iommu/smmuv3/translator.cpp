@@ -68,181 +68,164 @@ Tlb::Tag Translator::tag(Regime regime, Vmid vmid, Asid asid)
     return Tlb::tag(static_cast<std::uint64_t>(regime) << 40 | a << 16 | v, v, a);
 }
 
-Expected<Context, Problem> Translator::context_of(const StreamEntry& stream,
-                                                  Substream substream) const
+bool Translator::find_context(const StreamEntry& stream, Substream substream,
+                              StreamEntry::Cached& out, Problem& why) const
 {
     // The generation first: what is read later is at least as new.
     const auto now = generation(stream.id);
-    StreamEntry::Cached cached;
-    if (stream.slot(substream).cached.try_read(cached) && cached.hot.generation == now &&
-        cached.hot.substream == StreamEntry::key(substream)) {
-        return cached.context;
+    auto& slot = stream.slot(substream).cached;
+    if (slot.try_read(out) && out.hot.generation == now &&
+        out.hot.substream() == StreamEntry::key(substream)) [[likely]] {
+        return true;
     }
     const auto set = settings();
-    Context context;
+    out.context = {};
     if (set.smmu_enabled) {
         const auto found =
             lookup_context(memory_, built_, set.stream_table, stream.id, substream);
         if (!found) {
-            return found;  // SMMU 5.2.1, 5.4.1: nothing is cached of a failure
+            why = found.error();  // SMMU 5.2.1, 5.4.1: nothing is cached of a failure
+            return false;
         }
-        context = *found;
+        out.context = *found;
     } else {
         // SMMU 6.3.14 GBPA.ABORT; 3.4: beyond the OAS aborts, and records nothing.
-        context.route = set.gbpa_abort ? Context::Route::Abort : Context::Route::Bypass;
-        context.record_s1 = false;
+        out.context.route =
+            set.gbpa_abort ? Context::Route::Abort : Context::Route::Bypass;
+        out.context.record_s1 = false;
     }
-    publish(stream, substream, context, now);
-    return context;
+    out.hot.generation = now;
+    out.hot.flags = StreamEntry::key(substream);
+    complete(out.hot, out.context);
+    // Another thread at the same slot knows as much as we do.
+    (void)slot.try_publish(out);
+    return true;
 }
 
-void Translator::publish(const StreamEntry& stream, Substream substream,
-                         const Context& context, std::uint64_t generation) const
+void Translator::complete(Hot& hot, const Context& context) const
 {
-    StreamEntry::Cached cached;
-    cached.context = context;
-    auto& hot = cached.hot;
-    hot.generation = generation;
-    hot.substream = StreamEntry::key(substream);
-    hot.route = context.route;
+    hot.flags |= std::uint64_t{static_cast<std::uint8_t>(context.route)} << 32;
     hot.passes = (std::uint64_t{1} << built_.oas_bits) - 1;
     if (context.stage1) {
-        hot.top_byte_ignored = {context.ttb[0].top_byte_ignored,
-                                context.ttb[1].top_byte_ignored};
+        hot.flags |= std::uint64_t{context.ttb[0].top_byte_ignored} << 40 |
+                     std::uint64_t{context.ttb[1].top_byte_ignored} << 41;
     }
-    hot.tag = tag(!context.stage1      ? Regime::Stage2
-                  : context.s2.enabled ? Regime::Nested
-                                       : Regime::Stage1,
-                  context.vmid, context.asid);
-    // Another thread at the same slot knows as much as we do.
-    (void)stream.slot(substream).cached.try_publish(cached);
+    hot.set_tag(tag(!context.stage1      ? Regime::Stage2
+                    : context.s2.enabled ? Regime::Nested
+                                         : Regime::Stage1,
+                    context.vmid, context.asid));
 }
 
 bool Translator::bypassed(const StreamEntry& stream) const
 {
-    const auto context = context_of(stream, Substream{});
-    return context && context->route == Context::Route::Bypass;
+    StreamEntry::Cached by;
+    Problem why;
+    return find_context(stream, Substream{}, by, why) &&
+           by.context.route == Context::Route::Bypass;
 }
 
-Outcome Translator::resolve(StreamEntry& stream, const Transaction& access) noexcept
+Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access,
+                                  Translation& out, std::optional<Fault>& record) noexcept
 {
-    const auto context = context_of(stream, access.substream);
-    if (!context) {
-        return refuse(context.error(), Context{}, stream.id, access);
+    StreamEntry::Cached by;
+    Problem why;
+    if (!find_context(stream, access.substream, by, why)) {
+        record = refuse(why, Context{}, stream.id, access);
+        return Outcome::Kind::Aborted;
     }
-    switch (context->route) {
-    case Context::Route::Abort:
-        return {};  // SMMU 5.2 Config 0b0xx, 6.3.14: no event
-    case Context::Route::Bypass: {
-        Outcome outcome;
-        outcome.kind = cached(stream, access, outcome.translation);
-        if (outcome.kind == Outcome::Kind::Bypassed) {
-            return outcome;
-        }
-        break;
+    if (by.context.route == Context::Route::Abort) {
+        return Outcome::Kind::Aborted;  // SMMU 5.2 Config 0b0xx, 6.3.14: no event
     }
-    case Context::Route::Translate:
-        break;
+    if (!translate_by(by, access, out, why)) {
+        record = refuse(why, by.context, stream.id, access);
+        return Outcome::Kind::Aborted;
     }
-    const auto translation = translate_by(*context, access);
-    if (!translation) {
-        return refuse(translation.error(), *context, stream.id, access);
-    }
-    const auto kind = context->route == Context::Route::Bypass
-                          ? Outcome::Kind::Bypassed
-                          : Outcome::Kind::Translated;
-    return {kind, *translation, std::nullopt};
+    return by.context.route == Context::Route::Bypass ? Outcome::Kind::Bypassed
+                                                      : Outcome::Kind::Translated;
 }
 
-Expected<Translation, Problem> Translator::translate_by(const Context& context,
-                                                        const Transaction& access)
+bool Translator::translate_by(const StreamEntry::Cached& by, const Transaction& access,
+                              Translation& out, Problem& why)
 {
-    if (context.stage1) {
-        return through_stage1(context, access);
+    if (by.context.stage1) {
+        return through_stage1(by, access, out, why);
+    }
+    if (bypass(by.hot, access, out) == Outcome::Kind::Bypassed) {
+        return true;
     }
     // SMMU 3.4, 7.3.14: with stage 1 bypassed, its output is the input, and must fit.
-    if (access.address.value >> built_.oas_bits != 0) {
-        return Unexpected{Problem{.id = EventId::F_ADDR_SIZE}};
+    if ((access.address.value & ~by.hot.passes) != 0) {
+        why.id = EventId::F_ADDR_SIZE;
+        return false;
     }
-    if (context.s2.enabled) {
-        return through_stage2(context, access);
-    }
-    return Translation{Gpa{access.address.value},
-                       (std::uint64_t{1} << built_.oas_bits) - 1, true, true};
+    return through_stage2(by, access, out, why);
 }
 
-Expected<Translation, Problem> Translator::through_stage2(const Context& context,
-                                                          const Transaction& access)
+bool Translator::through_stage2(const StreamEntry::Cached& by, const Transaction& access,
+                                Translation& out, Problem& why)
 {
     const auto ticket = tlb_.begin();
     TableReader reader{memory_};
     const auto input = Ipa{access.address.value};
-    const auto leaf = stage2(context.s2, reader, input, needed(access), Purpose::Input);
-    if (!leaf) {
-        return Unexpected{leaf.error()};
+    Leaf<Gpa> leaf;
+    if (!stage2(by.context.s2, reader, input, needed(access), Purpose::Input, leaf,
+                why)) {
+        return false;
     }
-    tlb_.insert(ticket, tag(Regime::Stage2, context.vmid, Asid{}),
+    tlb_.insert(ticket, by.hot.tag(),
                 {.input = input.value,
-                 .output = leaf->output.value,
-                 .log2size = leaf->log2size,
-                 .attributes = leaf->allowed.bits});
-    Translation out;
-    fill(out, access, leaf->output, leaf->log2size, leaf->allowed);
-    return out;
+                 .output = leaf.output.value,
+                 .log2size = leaf.log2size,
+                 .attributes = leaf.allowed.bits});
+    fill(out, access, leaf.output, leaf.log2size, leaf.allowed);
+    return true;
 }
 
-Expected<Translation, Problem> Translator::through_stage1(const Context& context,
-                                                          const Transaction& access)
+bool Translator::through_stage1(const StreamEntry::Cached& by, const Transaction& access,
+                                Translation& out, Problem& why)
 {
     const auto ticket = tlb_.begin();
     TableReader reader{memory_};
     const auto wanted = needed(access);
-    const auto& format = context.ttb[access.address.value >> 55 & 1];
-    const auto inner = stage1(format, context.s2, reader, access.address, wanted);
-    if (!inner) {
-        return Unexpected{inner.error()};
+    const auto& format = by.context.ttb[access.address.value >> 55 & 1];
+    Leaf<Ipa> inner;
+    Leaf<Gpa> outer;
+    if (!stage1(format, by.context.s2, reader, access.address, wanted, inner, why) ||
+        !stage2(by.context.s2, reader, inner.output, wanted, Purpose::Input, outer,
+                why)) {
+        return false;
     }
-    const auto outer = stage2(context.s2, reader, inner->output, wanted, Purpose::Input);
-    if (!outer) {
-        return Unexpected{outer.error()};
-    }
-    const bool nested = context.s2.enabled;
-    const auto size = std::min(inner->log2size, outer->log2size);
-    const auto allowed = inner->allowed & outer->allowed;
-    const bool global = (inner->traits & VmsaStage1::global) != 0;
-    const auto va = format.top_byte_ignored
-                        ? VmsaStage1::sign_extend_55(access.address.value)
-                        : access.address.value;
+    const bool nested = by.context.s2.enabled;
+    const auto size = std::min(inner.log2size, outer.log2size);
+    const auto allowed = inner.allowed & outer.allowed;
+    const bool global = (inner.traits & VmsaStage1::global) != 0;
     // Any address of the stage 1 block ends the entry, from any ASID if it is global.
-    tlb_.insert(ticket,
-                tag(nested ? Regime::Nested : Regime::Stage1, context.vmid, context.asid),
-                {.input = va,
-                 .output = outer->output.value,
+    tlb_.insert(ticket, by.hot.tag(),
+                {.input = cache_address(by.hot, access.address),
+                 .output = outer.output.value,
                  .log2size = size,
                  .attributes = allowed.bits,
-                 .outer_log2size = nested || global ? inner->log2size : std::uint8_t{0},
-                 .inner_log2size = nested ? outer->log2size : std::uint8_t{0},
-                 .inner_input = inner->output.value});
-    Translation out;
-    fill(out, access, outer->output, size, allowed);
-    return out;
+                 .outer_log2size = nested || global ? inner.log2size : std::uint8_t{0},
+                 .inner_log2size = nested ? outer.log2size : std::uint8_t{0},
+                 .inner_input = inner.output.value});
+    fill(out, access, outer.output, size, allowed);
+    return true;
 }
 
 // The one place where it is decided what software is told (SMMU 5.5 "Fault configuration
 // (A, R, S bits)", 6.3.12 CR2.RECINVSID).
-Outcome Translator::refuse(const Problem& problem, const Context& context,
-                           StreamId stream, const Transaction& access) const
+std::optional<Fault> Translator::refuse(const Problem& problem, const Context& context,
+                                        StreamId stream, const Transaction& access) const
 {
     if (problem.id == EventId::C_BAD_STREAMID && !settings().record_bad_stream_id) {
-        return {};
+        return std::nullopt;
     }
     const bool wanted =
         problem.stage == Stage::S1 ? context.record_s1 : context.record_s2;
     if (translation_related(problem.id) && !(wanted && problem.recorded)) {
-        return {};
+        return std::nullopt;
     }
-    Outcome outcome;
-    outcome.record = Fault{
+    return Fault{
         .id = problem.id,
         .stage = problem.stage,
         .purpose = problem.purpose,
@@ -256,7 +239,6 @@ Outcome Translator::refuse(const Problem& problem, const Context& context,
         .ipa = problem.ipa,
         .fetched_from = problem.fetched_from,
     };
-    return outcome;
 }
 
 void Translator::invalidate_ste(StreamId stream, bool)

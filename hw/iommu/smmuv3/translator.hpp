@@ -25,14 +25,47 @@ public:
 
     void configure(const Settings& settings);
 
+    // Into the caller's `out`; Aborted: `record` is what software is to be told, if
+    // anything.
+    Outcome::Kind translate(StreamEntry& stream, const Transaction& access,
+                            Translation& out, std::optional<Fault>& record) noexcept
+    {
+        const auto kind = cached(stream, access, out);
+        return kind != Outcome::Kind::Aborted ? kind
+                                              : resolve(stream, access, out, record);
+    }
     Outcome translate(StreamEntry& stream, const Transaction& access) noexcept
     {
         Outcome outcome;
-        outcome.kind = cached(stream, access, outcome.translation);
-        if (outcome.kind != Outcome::Kind::Aborted) [[likely]] {
-            return outcome;
+        outcome.kind = translate(stream, access, outcome.translation, outcome.record);
+        return outcome;
+    }
+
+    // The caches alone: Aborted says only that the answer is not there; `out` may have
+    // been written.
+    [[gnu::always_inline]] Outcome::Kind cached(const StreamEntry& stream,
+                                                const Transaction& access,
+                                                Translation& out) const noexcept
+    {
+        auto& slot = stream.slot(access.substream);
+        Hot hot;
+        if (!StreamEntry::read(slot.cached, hot) ||
+            hot.generation != generation(stream.id) ||
+            hot.substream() != StreamEntry::key(access.substream)) [[unlikely]] {
+            return Outcome::Kind::Aborted;
         }
-        return resolve(stream, access);
+        if (hot.route() != Context::Route::Translate) [[unlikely]] {
+            return bypass(hot, access, out);
+        }
+        Tlb::Hit hit;
+        if (!tlb_.lookup(hot.tag(), cache_address(hot, access.address), slot.block_size,
+                         hit)) [[unlikely]] {
+            return Outcome::Kind::Aborted;
+        }
+        fill(out, access, Gpa{hit.output}, hit.log2size,
+             Rights{static_cast<std::uint8_t>(hit.attributes)});
+        const bool allowed = access.access == Access::Write ? out.write : out.read;
+        return allowed ? Outcome::Kind::Translated : Outcome::Kind::Aborted;
     }
 
     // Every access without a substream, to any address there is, passes unchanged.
@@ -72,36 +105,10 @@ private:
                streams_[stream_slot(stream)].load(std::memory_order_acquire);
     }
 
-    // Aborted says only: not in the caches.
-    Outcome::Kind cached(const StreamEntry& stream, const Transaction& access,
-                         Translation& out) const noexcept
-    {
-        auto& slot = stream.slot(access.substream);
-        Hot hot;
-        if (!slot.cached.try_read_prefix(hot) ||
-            hot.generation != generation(stream.id) ||
-            hot.substream != StreamEntry::key(access.substream)) [[unlikely]] {
-            return Outcome::Kind::Aborted;
-        }
-        if (hot.route != Context::Route::Translate) {
-            return bypass(hot, access, out);
-        }
-        Tlb::Hit hit;
-        if (!tlb_.lookup(hot.tag, cache_address(hot, access.address), slot.block_size,
-                         hit)) {
-            return Outcome::Kind::Aborted;
-        }
-        const Rights allowed{static_cast<std::uint8_t>(hit.attributes)};
-        if (!allowed.allow(needed(access))) {
-            return Outcome::Kind::Aborted;
-        }
-        fill(out, access, Gpa{hit.output}, hit.log2size, allowed);
-        return Outcome::Kind::Translated;
-    }
     static Outcome::Kind bypass(const Hot& hot, const Transaction& access,
                                 Translation& out)
     {
-        if (hot.route != Context::Route::Bypass ||
+        if (hot.route() != Context::Route::Bypass ||
             (access.address.value & ~hot.passes) != 0) {
             return Outcome::Kind::Aborted;
         }
@@ -112,31 +119,35 @@ private:
     static std::uint64_t cache_address(const Hot& hot, Iova input)
     {
         const auto va = input.value;
-        return hot.top_byte_ignored[va >> 55 & 1] ? VmsaStage1::sign_extend_55(va) : va;
+        return hot.top_byte_ignored(va >> 55 & 1) ? VmsaStage1::sign_extend_55(va) : va;
     }
     static void fill(Translation& out, const Transaction& access, Gpa output,
                      unsigned log2size, Rights allowed)
     {
         out.output = output;
         out.mask = (std::uint64_t{1} << log2size) - 1;
-        out.read = allowed.allow(needed(Access::Read, access.privilege, access.content));
-        out.write =
-            allowed.allow(needed(Access::Write, access.privilege, access.content));
+        const auto granted = allowed.of(access.privilege);
+        out.read =
+            granted.has(access.content == Content::Instruction ? Rights::user_execute
+                                                               : Rights::user_read);
+        out.write = granted.has(Rights::user_write);
     }
 
-    Outcome resolve(StreamEntry& stream, const Transaction& access) noexcept;
-    Expected<Context, Problem> context_of(const StreamEntry& stream,
-                                          Substream substream) const;
-    void publish(const StreamEntry& stream, Substream substream, const Context& context,
-                 std::uint64_t generation) const;
-    Expected<Translation, Problem> translate_by(const Context& context,
-                                                const Transaction& access);
-    Expected<Translation, Problem> through_stage1(const Context& context,
-                                                  const Transaction& access);
-    Expected<Translation, Problem> through_stage2(const Context& context,
-                                                  const Transaction& access);
-    Outcome refuse(const Problem& problem, const Context& context, StreamId stream,
-                   const Transaction& access) const;
+    // Without the TLB: from the configuration, walking.
+    Outcome::Kind resolve(StreamEntry& stream, const Transaction& access,
+                          Translation& out, std::optional<Fault>& record) noexcept;
+    // False: `why`.
+    bool find_context(const StreamEntry& stream, Substream substream,
+                      StreamEntry::Cached& out, Problem& why) const;
+    void complete(Hot& hot, const Context& context) const;
+    bool translate_by(const StreamEntry::Cached& by, const Transaction& access,
+                      Translation& out, Problem& why);
+    bool through_stage1(const StreamEntry::Cached& by, const Transaction& access,
+                        Translation& out, Problem& why);
+    bool through_stage2(const StreamEntry::Cached& by, const Transaction& access,
+                        Translation& out, Problem& why);
+    std::optional<Fault> refuse(const Problem& problem, const Context& context,
+                                StreamId stream, const Transaction& access) const;
     Settings settings() const;
     Vmid effective(Vmid vmid) const { return built_.stage2 ? vmid : Vmid{}; }
 

@@ -89,8 +89,8 @@ struct Tables {
 
     // Everything of `raw` that both stages read alike; rights and traits stay untouched.
     template <typename Output>
-    constexpr Entry<Output> decode_common(std::uint64_t raw, int level,
-                                          std::uint64_t input) const
+    [[gnu::always_inline]] constexpr Entry<Output>
+    decode_common(std::uint64_t raw, int level, std::uint64_t input) const
     {
         constexpr std::uint64_t valid = 1, not_block = 2;
         constexpr std::uint64_t address_mask = 0x0000'ffff'ffff'f000;

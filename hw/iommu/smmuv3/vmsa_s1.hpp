@@ -3,6 +3,8 @@
 // SMMU 5.4, 13.4.1 "Stage 1 page permissions").
 #pragma once
 
+#include <array>
+
 #include "hw/iommu/smmuv3/vmsa.hpp"
 
 namespace iommu::smmu {
@@ -43,7 +45,8 @@ struct VmsaStage1 {
     }
     static int below(int level) { return Tables::below(level); }
 
-    Entry<Ipa> decode(std::uint64_t raw, int level, Iova input) const
+    [[gnu::always_inline]] Entry<Ipa> decode(std::uint64_t raw, int level,
+                                             Iova input) const
     {
         auto entry = tables.decode_common<Ipa>(raw, level, input.value);
         if (entry.kind == EntryKind::Table) {
@@ -84,6 +87,9 @@ private:
     // VMSA D8.3.1.1: APTable[62:61], UXNTable[60], PXNTable[59].
     static constexpr Rights table_rights(std::uint64_t raw)
     {
+        if ((raw & (bit(59) | bit(60) | bit(61) | bit(62))) == 0) [[likely]] {
+            return Rights::all();
+        }
         unsigned taken = 0;
         if (raw & bit(61)) {
             taken |= Rights::user_read | Rights::user_write;
@@ -100,23 +106,38 @@ private:
         return Rights::all().without(taken);
     }
 
-    // VMSA D8.4.1: AP[2:1] in bits [7:6], PXN[53], UXN[54].
-    static constexpr Rights leaf_rights(std::uint64_t raw)
+    // VMSA D8.4.1: AP[2:1] in bits [7:6], PXN[53], UXN[54]; here AP[1], AP[2], PXN, UXN
+    // from bit 0 up.
+    static constexpr Rights rights_of(unsigned ap_xn)
     {
         unsigned taken = 0;
-        if ((raw & bit(6)) == 0) {
+        if ((ap_xn & 1) == 0) {
             taken |= Rights::user_read | Rights::user_write;
         }
-        if (raw & bit(7)) {
+        if (ap_xn & 2) {
             taken |= Rights::user_write | Rights::priv_write;
         }
-        if (raw & bit(54)) {
-            taken |= Rights::user_execute;
-        }
-        if (raw & bit(53)) {
+        if (ap_xn & 4) {
             taken |= Rights::priv_execute;
         }
+        if (ap_xn & 8) {
+            taken |= Rights::user_execute;
+        }
         return Rights::all().without(taken);
+    }
+    struct RightsTable {
+        std::array<Rights, 16> of{};
+        constexpr RightsTable()
+        {
+            for (unsigned i = 0; i < of.size(); ++i) {
+                of[i] = rights_of(i);
+            }
+        }
+    };
+    static Rights leaf_rights(std::uint64_t raw)
+    {
+        static constexpr RightsTable table;
+        return table.of[(raw >> 6 & 3) | (raw >> 53 & 3) << 2];
     }
 };
 static_assert(sizeof(VmsaStage1) == 24 && PageTableFormat<VmsaStage1>);

@@ -29,7 +29,8 @@ struct VmsaStage2 {
     }
     static int below(int level) { return Tables::below(level); }
 
-    Entry<Gpa> decode(std::uint64_t raw, int level, Ipa input) const
+    [[gnu::always_inline]] Entry<Gpa> decode(std::uint64_t raw, int level,
+                                             Ipa input) const
     {
         auto entry = tables.decode_common<Gpa>(raw, level, input.value);
         if (entry.kind == EntryKind::Leaf) {
