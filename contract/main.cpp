@@ -127,7 +127,7 @@ bool load(const std::string& path, sim::Provider& provider, std::string& error)
         return true;
     }
     const auto full = path.find('/') == std::string::npos ? "./" + path : path;
-    void* object = dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    void* object = dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (object == nullptr) {
         error = std::string("the provider cannot be loaded: ") + dlerror();
         return false;

@@ -56,6 +56,17 @@ bool hunt(const std::vector<sim::Kind>& machines, const RunOptions& run, const c
 int list()
 {
     const auto all = iommu::driver::all_mutants();
+    std::cout
+        << ".. SPDX-License-Identifier: GPL-2.0-or-later\n"
+           ".. Written by: winiommu-mutants --list.  Edit driver/mutants.cpp.\n\n"
+           "Mutants\n=======\n\n"
+        << all.count
+        << " deliberate mistakes of the reference driver, in a second build of it.  "
+           "Each\n"
+           "must be found by a rule on at least one machine; one that is not is a hole "
+           "in\n"
+           "the suite and fails the tests.  ``winiommu-mutants`` hunts them all, with\n"
+           "``--mutant NAME`` one, and says which rule found it.\n\n";
     for (std::size_t i = 0; i < all.count; ++i) {
         std::cout << "``" << all.first[i].name << "``\n   " << all.first[i].mistake
                   << "\n\n";

@@ -192,6 +192,24 @@ void write_json(std::ostream& out, const std::string& title,
 void write_rst(std::ostream& out)
 {
     const auto all = all_rules();
+    unsigned checked = 0;
+    for (std::size_t i = 0; i < all.count; ++i) {
+        checked += all.rule[i].check != nullptr ? 1 : 0;
+    }
+    out << ".. SPDX-License-Identifier: GPL-2.0-or-later\n"
+           ".. Written by: winiommu-contract --rules.  Edit contract/catalogue.cpp.\n\n"
+           "The rules of the contract\n=========================\n\n"
+        << all.count << " rules, " << checked
+        << " of them with a check that the suite runs.  The letter says where a rule "
+           "comes\n"
+           "from: **D** Microsoft's reference pages, **H** its headers, **L** layouts in "
+           "its\n"
+           "public symbols, **G** its guides; **S** and **I** are proposals of this "
+           "project\n"
+           "where Microsoft's texts are silent, and no statement about Windows.  "
+           "STATUS_IN_USE\n"
+           "is an alias, see ``include/wdm/ntstatus.h``.  IP is short for\n"
+           "STATUS_INVALID_PARAMETER, IP\\_n for the one with number n.\n";
     char section = 0;
     for (std::size_t i = 0; i < all.count; ++i) {
         const auto& r = all.rule[i];

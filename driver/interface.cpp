@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // IoGetIommuInterface and IoGetIommuInterfaceEx: the tables.
+#include "driver/reference.hpp"
 #include "driver/slots.hpp"
-#include "driver/start.hpp"
 #include "driver/system.hpp"
 
 namespace iommu::driver {
@@ -89,13 +89,9 @@ void page_order(DMA_IOMMU_INTERFACE_V1& t)
 
 }  // namespace
 
-}  // namespace iommu::driver
-
-using namespace iommu::driver;
-
-NTSTATUS WDM_CALL IoGetIommuInterface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut)
+NTSTATUS get_interface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut)
 {
-    require_irql(*iommu::driver::system(), "IoGetIommuInterface", PASSIVE_LEVEL);
+    require_irql(*system(), "IoGetIommuInterface", PASSIVE_LEVEL);
     if (Version != DMA_IOMMU_INTERFACE_VERSION_1 && !mutant(Mutant::VersionUnchecked)) {
         return STATUS_INVALID_PARAMETER_1;
     }
@@ -113,10 +109,10 @@ NTSTATUS WDM_CALL IoGetIommuInterface(ULONG Version, PDMA_IOMMU_INTERFACE Interf
 
 // [S] Not one byte beyond the requested version's table: a caller built before V3 owns
 // only 0xC0 bytes, and cannot say so.
-NTSTATUS WDM_CALL IoGetIommuInterfaceEx(ULONG Version, ULONGLONG Flags,
-                                        PDMA_IOMMU_INTERFACE_EX InterfaceOut)
+NTSTATUS get_interface_ex(ULONG Version, ULONGLONG Flags,
+                          PDMA_IOMMU_INTERFACE_EX InterfaceOut)
 {
-    require_irql(*iommu::driver::system(), "IoGetIommuInterfaceEx", PASSIVE_LEVEL);
+    require_irql(*system(), "IoGetIommuInterfaceEx", PASSIVE_LEVEL);
     const auto refused =
         mutant(Mutant::VersionStatus) ? STATUS_NOT_SUPPORTED : STATUS_INVALID_PARAMETER_1;
     if (Version < DMA_IOMMU_INTERFACE_EX_VERSION_MIN ||
@@ -151,3 +147,5 @@ NTSTATUS WDM_CALL IoGetIommuInterfaceEx(ULONG Version, ULONGLONG Flags,
     }
     return STATUS_SUCCESS;
 }
+
+}  // namespace iommu::driver

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The reference driver as a provider: one instance, over whichever unit the firmware
 // tables describe.
+#include "driver/reference.hpp"
 #include "driver/smmuv3/smmuv3.hpp"
-#include "driver/start.hpp"
+
 #include "driver/system.hpp"
 #include "driver/vtd/vtd.hpp"
 
@@ -30,11 +31,8 @@ Storage<System> the_system;
 
 }  // namespace
 
-}  // namespace iommu::driver
-
-NTSTATUS WDM_CALL IommuProviderStart(const WdmPlatform* platform)
+NTSTATUS start(const WdmPlatform* platform)
 {
-    using namespace iommu::driver;
     Hardware* hardware = vtd.construct();
     if (platform->architecture == WDM_ARM64) {
         hardware = smmuv3.construct();
@@ -47,9 +45,10 @@ NTSTATUS WDM_CALL IommuProviderStart(const WdmPlatform* platform)
     return STATUS_SUCCESS;
 }
 
-VOID WDM_CALL IommuProviderStop(void)
+void stop()
 {
-    using namespace iommu::driver;
     system()->stop();
     install(nullptr);
 }
+
+}  // namespace iommu::driver

@@ -12,7 +12,6 @@ namespace {
 
 constexpr unsigned log2_events = 7;
 constexpr std::size_t event_bytes = 32;
-constexpr std::uint32_t event_index_mask = (2u << log2_events) - 1;
 // SMMU 6.1 "Memory map": EVENTQ_PROD and EVENTQ_CONS are in page 1.
 constexpr std::uint64_t page1 = 0x10000;
 
