@@ -6,6 +6,8 @@
 #include <cstring>
 #include <vector>
 
+#include "hw/iommu/common/pieces.hpp"
+
 namespace iommu {
 
 namespace {
@@ -134,6 +136,11 @@ WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie)
     return reinterpret_cast<WiStream*>(iommu->device->stream(id, cookie));
 }
 
+void wi_access_begins(void)
+{
+    RefusedPieces::begin();
+}
+
 bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes,
                          uint32_t substream, WiTranslation* out)
 {
@@ -144,6 +151,7 @@ bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes
         .content = attributes & WI_INSTRUCTION ? Content::Instruction : Content::Data,
         // 20 bits are all a requester can send: PCIe 6.20.
         .substream = {substream & 0xfffff, (attributes & WI_SUBSTREAM) != 0},
+        .delivery = attributes & WI_PIECES ? Delivery::Pieces : Delivery::Whole,
     };
     Translation translation;
     if (stream_of(stream)->translate(access, translation) != Stream::Result::Ok) {

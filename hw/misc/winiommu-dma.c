@@ -53,7 +53,7 @@ struct WinIommuDma {
 
 static bool is_special(const WiDmaAccess* access)
 {
-    return (access->attributes & ~WI_WRITE) != 0;
+    return (access->attributes & ~(unsigned)WI_WRITE) != 0;
 }
 
 static bool is_bus_master(WinIommuDma* d)
@@ -82,6 +82,7 @@ static int board_transfer(void* opaque, const WiDmaAccess* access, void* data)
     MemTxResult result;
     hwaddr output;
 
+    wi_access_begins();
     if (!is_special(access)) {
         result =
             pci_dma_rw(&d->parent_obj, access->address, data, access->size,
@@ -118,6 +119,7 @@ static void* board_pin(void* opaque, const WiDmaAccess* access)
     if (!readable(d, access)) {
         return NULL;
     }
+    wi_access_begins();
     rcu_read_lock();
     if (is_special(access)) {
         as = &address_space_memory;

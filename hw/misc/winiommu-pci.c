@@ -109,7 +109,8 @@ static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
     if (flag == IOMMU_NONE) {
         return entry;
     }
-    if (!winiommu_host_translate(f, address, flag & IOMMU_WO ? WI_WRITE : 0, 0, &out)) {
+    if (!winiommu_host_translate(f, address, WI_PIECES | (flag & IOMMU_WO ? WI_WRITE : 0),
+                                 0, &out)) {
         return entry;
     }
     entry.addr_mask = MIN(out.mask, LARGEST_MASK);

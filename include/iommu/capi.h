@@ -96,6 +96,7 @@ enum {
     WI_PRIVILEGED = 1u << 1,
     WI_INSTRUCTION = 1u << 2,
     WI_SUBSTREAM = 1u << 3, /* `substream` below is valid */
+    WI_PIECES = 1u << 4,    /* asked by QEMU's memory core, which cuts what is refused */
 };
 
 typedef struct WiTranslation {
@@ -108,6 +109,11 @@ WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
 /* true: *out is valid.  false: refused, and recorded if the architecture says so. */
 bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes,
                          uint32_t substream, WiTranslation* out);
+/*
+ * The next access this thread asks for with WI_PIECES is a transaction of its own, never
+ * the rest of one that was refused; see hw/iommu/common/pieces.hpp.
+ */
+void wi_access_begins(void);
 bool wi_stream_bypassed(const WiStream* stream);
 void wi_stream_want_unmaps(WiStream* stream, bool wanted);
 

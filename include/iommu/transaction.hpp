@@ -19,12 +19,16 @@ struct Substream {
     friend constexpr bool operator==(Substream, Substream) = default;
 };
 
+// Pieces: what is asked may be a part of an access, the rest of which is asked for next.
+enum class Delivery : std::uint8_t { Whole, Pieces };
+
 struct Transaction {
     Iova address{};
     Access access = Access::Read;
     Privilege privilege = Privilege::User;
     Content content = Content::Data;
     Substream substream{};
+    Delivery delivery = Delivery::Whole;
 };
 
 // The block around the input that translates the same way: [address & ~mask, address |

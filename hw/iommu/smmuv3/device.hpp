@@ -170,6 +170,13 @@ private:
     bool consuming_ = false;
     bool command_error_ = false;  // GERROR.CMDQ_ERR != GERRORN.CMDQ_ERR
 
+    // How often software has written a register.
+    std::uint64_t register_writes() const
+    {
+        return register_writes_.load(std::memory_order_relaxed);
+    }
+    std::atomic<std::uint64_t> register_writes_{0};
+
     // Two levels by StreamID; entries are created by stream(), on any thread, and never
     // move.  Guards the lists; nothing of the host is called with it held.
     mutable std::mutex streams_;

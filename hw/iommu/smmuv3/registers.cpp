@@ -69,6 +69,7 @@ void Smmuv3::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value
     if (offset >= mmio_size || (size != 4 && size != 8) || offset % size != 0) {
         return;
     }
+    register_writes_.fetch_add(1, std::memory_order_relaxed);
     const auto at = page0_offset(offset);
     write32(at, low(value));
     if (size == 8) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/smmuv3/device.hpp"
 
 namespace iommu::smmu {
@@ -22,7 +23,7 @@ public:
             [[likely]] {
             return Result::Ok;
         }
-        if (fault) {
+        if (fault && !RefusedPieces::continues(this, access, smmu_.register_writes())) {
             smmu_.record(*fault);
         }
         return Result::Refused;
