@@ -128,6 +128,41 @@ class Judge(unittest.TestCase):
         self.fails("IORT is sound", boot="acpi")
 
 
+class Forged(unittest.TestCase):
+    """On q35: two writes that are interrupts nobody may send."""
+
+    FORGED = checks.forged_interrupts(SEED)
+
+    def log(self, *faults):
+        line = "<3>[ 3.4] DMAR: [INTR-REMAP] Request device [{}] fault index 0x{:x} [fault reason 0x{:02x}] words"
+        return "\n".join(line.format(*fault) for fault in faults).encode()
+
+    def judged(self, *faults):
+        made = console.Transcript({"forged": [["0000:00:04.0", hex(address), "status=2"] for address in self.FORGED]},
+                                  {"log-after-bad-dma": self.log(*faults)})
+        result = checks.Result(machine.case("q35"))
+        checks._check_forged(result, made, self.FORGED)
+        return [check.passed for check in result.checks]
+
+    def test_addresses_are_of_both_formats(self):
+        compatibility, remappable = self.FORGED
+        self.assertEqual(compatibility, 0xfee00000)
+        handle = self.FORGED[remappable][1]
+        # VT-d 5.1.2.2 by hand: FEEh, handle [14:0] at 19:5, format 1 at 4, SHV 0 at 3, handle [15] at 2.
+        self.assertEqual((remappable >> 20, remappable >> 4 & 1, remappable >> 3 & 1), (0xfee, 1, 0))
+        self.assertEqual((remappable >> 5 & 0x7fff) | (remappable >> 2 & 1) << 15, handle)
+
+    def test_verdicts(self):
+        handle = list(self.FORGED.values())[1][1]
+        good = (("00:04.0", 0, 0x25), ("00:04.0", handle, 0x22))
+        self.assertEqual(self.judged(*good), [True, True, True])
+        self.assertEqual(self.judged(), [False, False, False])
+        self.assertEqual(self.judged(good[1]), [False, True, False])
+        self.assertEqual(self.judged(good[0], ("00:04.0", handle ^ 1, 0x22)), [True, False, True])
+        self.assertEqual(self.judged(good[0], ("00:05.0", handle, 0x22)), [True, False, True])
+        self.assertEqual(self.judged(*good, ("00:02.0", 1, 0x26)), [True, True, False])
+
+
 class Table(unittest.TestCase):
     def test_checksum_and_length(self):
         self.assertTrue(acpi.checksum_good(table()))

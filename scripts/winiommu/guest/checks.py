@@ -191,6 +191,31 @@ def _check_bad_dma(result, transcript, attempts):
                f"{len(faults)} faults logged, {len(attempts)} provoked")
 
 
+def forged_interrupts(seed):
+    """Writes that are interrupts nobody may send: the address, and the reason and index it is refused with.
+
+    VT-d 5.1.4 Interrupt-Remapping Hardware Operation: 25h, a compatibility format request in x2APIC mode; 22h, the entry
+    is not present. VT-d 5.1.2.2: handle [14:0] at bits 19:5, remappable at 4, handle [15] at 2. Linux has 65,536 entries.
+    """
+    handle = 0xc000 + random.Random(f"{seed}/forged").randrange(0x4000)
+    return {0xfee00000: (0x25, None), 0xfee00000 | (handle & 0x7fff) << 5 | 1 << 4 | (handle >> 15) << 2: (0x22, handle)}
+
+
+def _check_forged(result, transcript, forged):
+    log = transcript.files.get("log-after-bad-dma", b"").decode(errors="replace")
+    faults = kernel_log.interrupt_faults(log)
+    sources = {int(words[1], 16): kernel_log.parse_requester(words[0]) for words in transcript.all("forged")
+               if len(words) == 3}
+    seen = "; ".join(f"{kernel_log.requester(source)} index {index:#x} reason {reason:#04x}"
+                     for source, index, reason in faults[:4]) or "nothing"
+    for address, (reason, handle) in forged.items():
+        matching = [fault for fault in faults if fault[0] == sources.get(address) and fault[2] == reason
+                    and handle in (None, fault[1])]
+        kind = "in compatibility format" if handle is None else "without an entry"
+        result.add(f"a forged interrupt {kind} is blocked and logged", len(matching) == 1, f"logged: {seen}")
+    result.add("no other interrupt is blocked", len(faults) == len(forged), f"{len(faults)} logged, {len(forged)} forged")
+
+
 def bad_addresses(seed):
     """An unmapped address for a read and one for a write: far above what a kernel hands out, below 39 bits."""
     source = random.Random(f"{seed}/bad-dma")
@@ -222,7 +247,9 @@ def run(one, qemu, kernel, firmware, *, seed, limits=console.Limits(), breakage=
         image.write_bytes(kernel.image.read_bytes()[:MEBIBYTE])
     attempts = bad_addresses(seed)
     bad = ",".join(f"{kind}:{address:#x}" for kind, address in attempts.items())
-    words = [f"winiommu.nonce={nonce}", f"winiommu.mib={SIZE}", "winiommu.mode=check", *([f"winiommu.bad={bad}"] * endpoint)]
+    forged = forged_interrupts(seed) if endpoint and one.machine.name == "q35" else {}
+    words = [f"winiommu.nonce={nonce}", f"winiommu.mib={SIZE}", "winiommu.mode=check", *([f"winiommu.bad={bad}"] * endpoint),
+             *([f"winiommu.forged={','.join(map(hex, forged))}"] if forged else [])]
     parts = machine.Parts(qemu, image, initramfs, firmware, disks.paths, directory)
     command = machine.command(one, parts, words, iommu=breakage != "iommu", endpoint=endpoint and breakage != "endpoint")
     result.command = shlex.join(command)
@@ -230,14 +257,14 @@ def run(one, qemu, kernel, firmware, *, seed, limits=console.Limits(), breakage=
         ui.show(command)
     outcome = console.run(command, nonce, directory / "console.log", limits, (lambda words: None) if quiet else _progress)
     result.seconds, result.tail = outcome.seconds, outcome.tail
-    _judge(result, outcome, disks, attempts if endpoint else None)
+    _judge(result, outcome, disks, attempts if endpoint else None, forged)
     if result.passed:
         for path in disks.paths.values():
             path.unlink()
     return result
 
 
-def _judge(result, outcome, disks, attempts):
+def _judge(result, outcome, disks, attempts, forged=None):
     transcript = outcome.transcript
     _check_end(result, outcome)
     _check_firmware(result, transcript)
@@ -250,3 +277,5 @@ def _judge(result, outcome, disks, attempts):
         _check_table(result, transcript)
     if attempts is not None:
         _check_bad_dma(result, transcript, attempts)
+    if forged:
+        _check_forged(result, transcript, forged)

@@ -13,13 +13,14 @@ mount -t sysfs sysfs /sys
 [ -c /dev/null ] || mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/console 2>&1
 
-nonce=none mode=check mib=64 pattern=0 bad=
+nonce=none mode=check mib=64 bad= forged=
 for word in $(cat /proc/cmdline); do
     case "$word" in
     winiommu.nonce=*) nonce=${word#*=} ;;
     winiommu.mode=*) mode=${word#*=} ;;
     winiommu.mib=*) mib=${word#*=} ;;
     winiommu.bad=*) bad=${word#*=} ;;
+    winiommu.forged=*) forged=${word#*=} ;;
     esac
 done
 

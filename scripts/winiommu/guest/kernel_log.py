@@ -92,6 +92,12 @@ def faults(log):
     return found
 
 
+def interrupt_faults(log):
+    """Refused interrupts, in order: requester ID, index, reason."""
+    found = [VTD_INTERRUPT_FAULT.search(line) for line in messages(log)]
+    return [(parse_requester(one.group(1)), int(one.group(2), 16), int(one.group(3), 16)) for one in found if one]
+
+
 def trouble(log):
     """Lines that must not be in the log of a healthy run."""
     bad = []
