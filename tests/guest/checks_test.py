@@ -172,6 +172,20 @@ class Table(unittest.TestCase):
         self.assertEqual(len(acpi.objections("MCFG", table()[:-1] + b"\1")), 1)
 
 
+class DmarFlags(unittest.TestCase):
+    def verdict(self, flags, variant):
+        made = console.Transcript(files={"acpi/DMAR": bytes(37) + bytes([flags]) + bytes(10)})
+        result = checks.Result(machine.case("q35", variant=variant))
+        checks._check_dmar_flags(result, made)
+        return result.passed
+
+    def test_the_opt_in_is_there_when_asked_for_and_only_then(self):
+        self.assertEqual([self.verdict(flags, "protected") for flags in (0, 1, 4, 5, 7)],
+                         [False, False, False, True, False])
+        self.assertEqual([self.verdict(flags, "scalable") for flags in (0, 1, 4, 5, 3)],
+                         [False, True, False, False, False])
+
+
 class Addresses(unittest.TestCase):
     def test_they_are_canonical_for_39_bits_and_differ(self):
         for seed in range(50):

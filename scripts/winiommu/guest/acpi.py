@@ -16,6 +16,14 @@ def checksum_good(table):
     return len(table) >= 36 and struct.unpack_from("<I", table, 4)[0] == len(table) and sum(table) % 256 == 0
 
 
+# VT-d 8.1 DMA Remapping Reporting Structure: Flags at offset 37.
+DMAR_FLAGS = {0: "INTR_REMAP", 1: "X2APIC_OPT_OUT", 2: "DMA_CTRL_PLATFORM_OPT_IN_FLAG"}
+
+
+def dmar_flags(table):
+    return {name for bit, name in DMAR_FLAGS.items() if len(table) > 37 and table[37] >> bit & 1}
+
+
 def objections(name, table):
     """Lines in which iasl, or we, object to the table; None when there is no iasl."""
     if not checksum_good(table):

@@ -164,6 +164,13 @@ def _check_table(result, transcript):
     result.add(f"{name} is sound", not found, "; ".join(found[:5]) or f"{len(table)} bytes, iasl objects to nothing")
 
 
+def _check_dmar_flags(result, transcript):
+    """What the platform tells the system before it starts any device: above all whether to protect itself from DMA."""
+    wanted = {"INTR_REMAP"} | ({"DMA_CTRL_PLATFORM_OPT_IN_FLAG"} if result.case.variant == "protected" else set())
+    found = acpi.dmar_flags(transcript.files.get("acpi/DMAR", b""))
+    result.add("DMAR flags are as asked", found == wanted, " ".join(sorted(found)) or "none")
+
+
 def _check_bad_dma(result, transcript, attempts):
     """Each access the endpoint made to an unmapped address was refused, moved nothing, and was logged exactly once."""
     log = transcript.files.get("log-after-bad-dma", b"").decode(errors="replace")
@@ -273,6 +280,7 @@ def _judge(result, outcome, disks, attempts, forged=None):
     _check_disks(result, transcript, disks)
     if result.case.machine.name == "q35":
         _check_interrupts(result, transcript)
+        _check_dmar_flags(result, transcript)
     if result.case.acpi:
         _check_table(result, transcript)
     if attempts is not None:

@@ -44,7 +44,10 @@ MACHINES = {
         }, "IORT", "ttyAMA0", "cortex-a57"),
     "q35": Machine(
         "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
-        {"legacy": Variant(), "scalable": Variant("scalable-mode=on")}, "DMAR", "ttyS0", "max"),
+        {
+            "legacy": Variant(), "scalable": Variant("scalable-mode=on"),
+            "protected": Variant("dma-protection=on"),
+        }, "DMAR", "ttyS0", "max"),
 }
 
 # What `--machine all` means: the machines whose device is complete.
