@@ -157,6 +157,10 @@ def fuzz(context):
             found = context.reports / f"{name}-corpus"
             found.mkdir(exist_ok=True)
             kept = paths.REPO / "tests/fuzz/corpus" / name
+            # Small inputs are kept as lines of hexadecimal, larger ones as files.
+            lines = (paths.read(kept.with_suffix(".hex")) or "").splitlines()
+            for number, line in enumerate(lines):
+                (found / f"kept-{number}").write_bytes(bytes.fromhex(line))
             words = paths.REPO / "tests/fuzz" / (name.partition("-")[0] + ".dict")
             return program(name, [test["cmd"][0], f"-max_total_time={seconds}", "-timeout=20",
                                   "-rss_limit_mb=2048", "-print_final_stats=1",

@@ -87,4 +87,6 @@ class Names(unittest.TestCase):
         for path in tracked():
             if path.suffix in SOURCES + (".rst",) and path.is_file():
                 with self.subTest(file=name(path)):
-                    self.assertEqual(word.findall(path.read_text(encoding="utf-8")), [])
+                    # A directive of TAP in a string is no note.
+                    text = re.sub(r'"[^"\n]*"', '""', path.read_text(encoding="utf-8"))
+                    self.assertEqual(word.findall(text), [])

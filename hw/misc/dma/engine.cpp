@@ -81,12 +81,15 @@ public:
     Result go()
     {
         const auto command = static_cast<Command>(job_.command);
+        if (command == Command::Nop) {
+            return result_;  // whatever REPEAT says
+        }
         for (std::uint64_t pass = 0; pass < passes(job_) && !over_; ++pass) {
             source_ = job_.source + pass * job_.source_stride;
             destination_ = job_.destination + pass * job_.destination_stride;
             if (is_atomic(command)) {
                 atomic();
-            } else if (command != Command::Nop) {
+            } else {
                 stream(command);
             }
         }

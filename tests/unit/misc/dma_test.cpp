@@ -321,6 +321,14 @@ TEST_F(DmaTest, WorkIsBoundedInBytesAndInAccesses)
     EXPECT_TRUE(seen.empty());
 }
 
+TEST_F(DmaTest, NopIsOverAtOnceWhateverRepeatSays)
+{
+    // Found by the fuzzer: it made as many empty passes as REPEAT said.
+    w32(0x34, 0xffffffff);
+    EXPECT_EQ(go(0), done);
+    EXPECT_TRUE(seen.empty());
+}
+
 TEST_F(DmaTest, MisalignedAtomicIsRejected)
 {
     w64(0x28, ram_base + 4);
