@@ -163,7 +163,13 @@ Translator::fetch_scalable(RtaddrReg root_register, SourceId source, Substream s
                                          : FaultReason::SmRidPasidInvalid,
                        muted);
     }
-    return fetch_pasid((*entry)[E::PASIDDIRPTR], pasid, muted);
+    auto plan = fetch_pasid((*entry)[E::PASIDDIRPTR], pasid, muted);
+    if (plan && !substream.present) {
+        auto out = *plan;
+        out.head.privileged = (*entry)[E::RID_PRIV];
+        return out;
+    }
+    return plan;
 }
 
 Expected<Plan, Translator::Refusal> Translator::fetch_pasid(Gpa directory, Pasid pasid,

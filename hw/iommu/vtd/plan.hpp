@@ -41,7 +41,7 @@ struct PlanHead {
     bool supervisor = false;    // SRE
     bool execute = false;       // ERE
     bool tracks_dirty = false;  // a cached translation may lack the D bit
-    std::uint8_t reserved = 0;
+    bool privileged = false;    // RID_PRIV: what a request without PASID counts as
 };
 static_assert(sizeof(PlanHead) == 32);
 

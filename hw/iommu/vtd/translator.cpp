@@ -20,7 +20,8 @@ constexpr bool is_interrupt_address(std::uint64_t address)
     return address >> 20 == 0xfee;
 }
 
-// VT-d 3.4.1: without a PASID a request has no privilege and fetches no instructions.
+// VT-d 3.4.1: without a PASID a request says nothing of privilege (9.4, field RID_PRIV,
+// decides) and fetches no instructions.
 Transaction sanitised(const Transaction& t)
 {
     auto out = t;
@@ -28,10 +29,19 @@ Transaction sanitised(const Transaction& t)
         out.privilege = Privilege::User;
         out.content = Content::Data;
     }
+    // PCIe 6.20.2.4: Execute Requested means nothing in a write.
+    if (t.access == Access::Write) {
+        out.content = Content::Data;
+    }
     return out;
 }
 
-// A refusal by what is cached has the reason a walk would have found.
+Rights rights(const Tlb::Hit& hit)
+{
+    return Rights{static_cast<std::uint8_t>(hit.attributes & Rights::every)};
+}
+
+// The reason of a refusal by rights alone.
 FaultReason denied(bool scalable, const Transaction& t, Rights allowed)
 {
     if (!scalable) {
@@ -63,27 +73,35 @@ Translator::~Translator() = default;
 Stream::Result Translator::translate(Requester& r, const Transaction& access,
                                      Translation& out)
 {
-    const auto t = sanitised(access);
+    auto t = sanitised(access);
     PlanHead plan;
     if (!t.substream.present && r.plan.try_read_prefix(plan) && current(plan, r))
         [[likely]] {
-        if (plan.kind <= PlanKind::PassThrough) {
+        if (plan.kind == PlanKind::Disabled) {
             out = {Gpa{t.address.value}, everything, true, true};
             return Stream::Result::Ok;
         }
+        if (plan.kind == PlanKind::PassThrough && t.address.value <= widest()) {
+            out = {Gpa{t.address.value}, widest(), true, true};
+            return Stream::Result::Ok;
+        }
+        if (plan.privileged) {
+            t.privilege = Privilege::Privileged;
+        }
         Tlb::Hit hit;
-        if (!is_interrupt_address(t.address.value) &&
+        if (plan.kind != PlanKind::PassThrough &&
+            !is_interrupt_address(t.address.value) &&
             tlb_.lookup(plan.tag, t.address.value, r.guess, hit) &&
             !(t.access == Access::Write && plan.tracks_dirty &&
-              (hit.attributes & dirty) == 0)) [[likely]] {
+              (hit.attributes & dirty) == 0) &&
+            rights(hit).allow(needed(t))) [[likely]] {
             return answer(plan, r, t, hit, out);
         }
     }
     return translate_slowly(r, t, out);
 }
 
-Stream::Result Translator::translate_slowly(Requester& r, const Transaction& t,
-                                            Translation& out)
+Stream::Result Translator::translate_slowly(Requester& r, Transaction t, Translation& out)
 {
     // Before anything is read: what an invalidation overtakes is not cached.
     const auto ticket = tlb_.begin();
@@ -103,6 +121,9 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& t,
         out = {Gpa{t.address.value}, 0xfff, false, true};
         return t.access == Access::Write ? Stream::Result::Ok : Stream::Result::Refused;
     }
+    if (!t.substream.present && head.privileged) {
+        t.privilege = Privilege::Privileged;
+    }
     // VT-d 9.6, fields SRE and ERE.
     if (t.privilege == Privilege::Privileged && !head.supervisor) {
         return refuse(r, t, FaultReason::SmSupervisorDisabled, head.muted);
@@ -111,7 +132,14 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& t,
         return refuse(r, t, FaultReason::SmExecuteDisabled, head.muted);
     }
     if (head.kind == PlanKind::PassThrough) {
-        out = {Gpa{t.address.value}, everything, true, true};
+        // VT-d 9.3, field AW: beyond the widest address even pass-through is blocked.
+        if (t.address.value > widest()) {
+            return refuse(r, t,
+                          head.scalable ? FaultReason::SmAddressBeyondWidth
+                                        : FaultReason::AddressBeyondWidth,
+                          head.muted);
+        }
+        out = {Gpa{t.address.value}, widest(), true, true};
         if (!t.substream.present) {
             announce(r);
         }
@@ -121,6 +149,13 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& t,
     if (tlb_.lookup(head.tag, t.address.value, r.guess, hit) &&
         !(t.access == Access::Write && head.tracks_dirty &&
           (hit.attributes & dirty) == 0)) {
+        if (!rights(hit).allow(needed(t))) {
+            // What is cached says no; which reason it is only the tables know.
+            const auto mapped = walk_plan(plan, t);
+            return refuse(r, t,
+                          mapped ? denied(head.scalable, t, rights(hit)) : mapped.error(),
+                          head.muted);
+        }
         return answer(head, r, t, hit, out);
     }
     const auto mapped = walk_plan(plan, t);
@@ -142,18 +177,16 @@ Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
                                   const Transaction& t, const Tlb::Hit& hit,
                                   Translation& out)
 {
-    const Rights allowed{static_cast<std::uint8_t>(hit.attributes & Rights::every)};
+    const Rights allowed = rights(hit);
     if (!allowed.allow(needed(t))) [[unlikely]] {
         return refuse(r, t, denied(plan.scalable, t, allowed), plan.muted);
     }
     // VT-d 9.6, fields SRE and ERE: also when the translation is there.
-    if (t.substream.present) {
-        if (t.privilege == Privilege::Privileged && !plan.supervisor) {
-            return refuse(r, t, FaultReason::SmSupervisorDisabled, plan.muted);
-        }
-        if (t.content == Content::Instruction && !plan.execute) {
-            return refuse(r, t, FaultReason::SmExecuteDisabled, plan.muted);
-        }
+    if (t.privilege == Privilege::Privileged && !plan.supervisor) {
+        return refuse(r, t, FaultReason::SmSupervisorDisabled, plan.muted);
+    }
+    if (t.content == Content::Instruction && !plan.execute) {
+        return refuse(r, t, FaultReason::SmExecuteDisabled, plan.muted);
     }
     auto mask = (std::uint64_t{1} << hit.log2size) - 1;
     // VT-d 3.15: nothing translates to an interrupt.

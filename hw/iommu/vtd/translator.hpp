@@ -101,8 +101,7 @@ private:
 
     // translator.cpp: the caches.
     Stream::Result translate(Requester& r, const Transaction& access, Translation& out);
-    Stream::Result translate_slowly(Requester& r, const Transaction& access,
-                                    Translation& out);
+    Stream::Result translate_slowly(Requester& r, Transaction access, Translation& out);
     Stream::Result answer(const PlanHead& plan, Requester& r, const Transaction& access,
                           const Tlb::Hit& hit, Translation& out);
     Stream::Result refuse(Requester& r, const Transaction& access, FaultReason reason,
@@ -118,6 +117,12 @@ private:
     void announce_all();
     void notify(DomainId domain, Iova base, std::uint64_t size);
     Requester* find(SourceId id) const;
+
+    // The widest address any mode takes: CAP.MGAW.
+    std::uint64_t widest() const
+    {
+        return (std::uint64_t{1} << configuration_.aw_bits) - 1;
+    }
 
     const Configuration& configuration_;
     GuestMemory& memory_;
