@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/oracle/vtd_oracle.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace oracle::vtd {
+namespace {
+
+using u64 = std::uint64_t;
+
+constexpr u64 get(u64 w, unsigned hi, unsigned lo)
+{
+    return (w >> lo) & (~0ull >> (63 - (hi - lo)));
+}
+constexpr bool bit(u64 w, unsigned n)
+{
+    return (w >> n) & 1;
+}
+constexpr u64 low(unsigned n)
+{
+    return n >= 64 ? ~0ull : (1ull << n) - 1;
+}
+constexpr u64 page = ~low(12);
+constexpr u64 address_field = low(52) & page;
+
+// VT-d 3.14: requests to 0xfeexxxxx are interrupts, not DMA.
+constexpr bool interrupt_range(u64 a)
+{
+    return a >> 20 == 0xfee;
+}
+
+}  // namespace
+
+bool Oracle::load(u64 at, u64& v)
+{
+    const bool ok = read_(at, v);
+    char text[80];
+    std::snprintf(text, sizeof text, "load %#llx %s %#llx",
+                  static_cast<unsigned long long>(at), ok ? "=" : "ABORTS",
+                  static_cast<unsigned long long>(ok ? v : 0));
+    out_.trail.emplace_back(text);
+    return ok;
+}
+
+bool Oracle::fault(std::initializer_list<unsigned> reasons)
+{
+    out_.reasons = reasons;
+    return false;
+}
+
+// FPD mutes the faults that VT-d 7.1.3 calls qualified.
+bool Oracle::fault_qualified(std::initializer_list<unsigned> reasons)
+{
+    if (!fpd_) {
+        out_.reasons = reasons;
+    } else {
+        out_.trail.emplace_back("muted by FPD");
+    }
+    return false;
+}
+
+// A pointer with bits above the host address width: reserved, or leading nowhere.
+bool Oracle::too_wide(u64 pointer)
+{
+    const unsigned host = features_.aw == 57 ? 52 : 48;  // HAW, the platform's choice
+    return (pointer & page & ~low(host)) != 0 && choose(WideAddressIsReserved);
+}
+
+// --- Second stage: VT-d 3.7, 9.8
+// ----------------------------------------------------------
+
+bool Oracle::second_stage(const SecondStage& s, u64 input, bool write, Stage stage,
+                          u64& out)
+{
+    const bool legacy = stage == Stage::Legacy;
+    const auto refuse = [&](std::initializer_list<unsigned> old_reason,
+                            std::initializer_list<unsigned> new_reason) {
+        out_.any_reason |= stage == Stage::Nested;
+        return fault_qualified(legacy ? old_reason : new_reason);
+    };
+    const auto denied = [&] {
+        // An instruction fetch that may not read: which of the two reasons is left open.
+        return write      ? refuse({0x05}, {0x85})
+               : execute_ ? refuse({0x06}, {0x86, 0x82})
+                          : refuse({0x06}, {0x86});
+    };
+    if (input & ~low(std::min(s.width, features_.aw))) {
+        return refuse({0x04}, {0x83, 0x84});
+    }
+    bool readable = true, writable = true;
+    u64 table = s.table;
+    std::vector<Answer::Mark> marks;
+    for (unsigned level = (s.width - 12) / 9;; --level) {
+        const unsigned shift = 12 + 9 * (level - 1);
+        const u64 at = table + (input >> shift & 0x1ff) * 8;
+        u64 e = 0;
+        if (!load(at, e)) {
+            return refuse({0x07}, {0x78, 0x7b});
+        }
+        if ((e & 3) == 0) {
+            return legacy ? denied() : refuse({}, {0x79});
+        }
+        const bool leaf = level == 1 || (bit(e, 7) && level <= 3);
+        const u64 field = e & address_field;
+        bool reserved = bit(e, 7) && level > 3;
+        bool soft = false;
+        if (leaf) {
+            reserved |= (field & low(shift)) != 0;
+            soft |= (bit(e, 11) && !features_.snoop_control) || bit(e, 62);
+        } else {
+            soft |= bit(e, 11) || bit(e, 62) || get(e, 6, 3) != 0;
+        }
+        if (reserved || (soft && choose(SoftBitsAreReserved)) || too_wide(field)) {
+            return refuse({0x0c}, {0x7a});
+        }
+        readable &= bit(e, 0);
+        writable &= bit(e, 1);
+        if (!(write ? writable : readable) && (leaf || choose(PermissionIsChecked))) {
+            return denied();
+        }
+        if (s.accessed_dirty) {
+            marks.push_back({at, 1ull << 8 | (leaf && write ? 1ull << 9 : 0)});
+        }
+        if (leaf) {
+            out = (field & ~low(shift)) | (input & low(shift));
+            out_.marks.insert(out_.marks.end(), marks.begin(), marks.end());
+            return true;
+        }
+        table = field;
+    }
+}
+
+// --- First stage: VT-d 3.6, 9.7
+// -----------------------------------------------------------
+
+bool Oracle::first_stage(const u64* entry, const SecondStage* outer, u64& out)
+{
+    const u64 w = entry[2];
+    const bool wpe = bit(w, 4), nxe = bit(w, 5), smep = bit(w, 6), eafe = bit(w, 7);
+    const unsigned levels = get(w, 3, 2) == 1 ? 5 : 4;
+    const unsigned width = 12 + 9 * levels;
+    const u64 upper = get(a_.address, 63, width - 1);
+    if (upper != 0 && upper != low(64 - (width - 1))) {
+        return fault_qualified({0x80});
+    }
+    u64 table = w & page;
+    bool user = true, writable = true, execute = true;
+    std::vector<Answer::Mark> marks;
+    for (unsigned level = levels;; --level) {
+        const unsigned shift = 12 + 9 * (level - 1);
+        const u64 at = table + (a_.address >> shift & 0x1ff) * 8;
+        u64 pa = at, e = 0;
+        if (outer != nullptr && !second_stage(*outer, at, false, Stage::Nested, pa)) {
+            return false;
+        }
+        if (!load(pa, e)) {
+            return fault_qualified({0x70, 0x73});
+        }
+        if (!bit(e, 0)) {
+            return fault_qualified({0x71});
+        }
+        const bool leaf = level == 1 || (bit(e, 7) && level <= 3);
+        const u64 field = e & address_field;
+        // Bit 12 of a large page is PAT.
+        const u64 below = leaf && level > 1 ? field & low(shift) & ~(1ull << 12) : 0;
+        if ((bit(e, 7) && level > 3) || below != 0 || (bit(e, 63) && !nxe) ||
+            too_wide(field)) {
+            return fault_qualified({0x72});
+        }
+        const u64 mark =
+            1ull << 5 | (leaf && a_.write ? 1ull << 6 : 0) | (eafe ? 1ull << 10 : 0);
+        if (outer != nullptr && (e & mark) != mark) {
+            // The update is a write through the second stage; when it is refused, the
+            // manual does not say how far the walk has come.
+            auto kept = out_;
+            const bool was_muted = fpd_;
+            if (!second_stage(*outer, at, true, Stage::Nested, pa)) {
+                kept.wild = true;
+            }
+            out_ = kept;
+            fpd_ = was_muted;
+        }
+        writable &= bit(e, 1);
+        user &= bit(e, 2);
+        execute &= !bit(e, 63);
+        marks.push_back({pa, mark});
+        if (!leaf) {
+            table = field;
+            continue;
+        }
+        if (!privileged_ && !user) {
+            return fault_qualified({0x81});
+        }
+        if (execute_ && !a_.write && (!execute || (privileged_ && smep && user))) {
+            return fault_qualified({0x82});
+        }
+        if (a_.write && !writable && (!privileged_ || wpe)) {
+            return fault_qualified({0x85});
+        }
+        out = (field & ~low(shift)) | (a_.address & low(shift));
+        // In a nested walk every update is itself a write through the second stage.
+        if (outer == nullptr) {
+            out_.marks = marks;
+        }
+        return true;
+    }
+}
+
+// --- Legacy mode: VT-d 3.4.3, 9.1, 9.3
+// ----------------------------------------------------
+
+void Oracle::run_legacy()
+{
+    const u64 root_at = (root_ & page) + (a_.source >> 8) * 16;
+    u64 lo = 0, hi = 0;
+    if (!load(root_at, lo) || !load(root_at + 8, hi)) {
+        fault({0x08});
+        return;
+    }
+    if (!bit(lo, 0)) {
+        fault({0x01});
+        return;
+    }
+    if ((lo & 0xffe) != 0 || hi != 0 || too_wide(lo)) {
+        fault({0x0a});
+        return;
+    }
+    const u64 at = (lo & page) + (a_.source & 0xff) * 16;
+    u64 c0 = 0, c1 = 0;
+    if (!load(at, c0) || !load(at + 8, c1)) {
+        fault({0x09});
+        return;
+    }
+    fpd_ = bit(c0, 1);
+    if (!bit(c0, 0)) {
+        fault_qualified({0x02});
+        return;
+    }
+    if ((c0 & 0xff0) != 0 || bit(c1, 7) || c1 >> 24 != 0) {
+        fault_qualified({0x0b});
+        return;
+    }
+    const u64 type = get(c0, 3, 2), aw = get(c1, 2, 0);
+    const unsigned widest = (features_.aw - 30) / 9;
+    if (type == 3 || (type == 2 && !features_.pass_through) ||
+        (type == 1 && !features_.device_tlb) || aw == 0 || aw > widest) {
+        if (too_wide(c0)) {
+            fault_qualified({0x03, 0x0b});  // both are true of it
+        } else {
+            fault_qualified({0x03});
+        }
+        return;
+    }
+    const unsigned width = 30 + 9 * static_cast<unsigned>(aw);
+    if (type == 2) {
+        // AW must name the largest width; the pointer is ignored.
+        out_.wild |= aw != widest || too_wide(c0);
+        if (a_.address & ~low(features_.aw)) {
+            fault_qualified({0x04});
+            return;
+        }
+        out_.passes = true;
+        out_.output = a_.address;
+        return;
+    }
+    if (too_wide(c0)) {
+        fault_qualified({0x0b, 0x03});
+        return;
+    }
+    const SecondStage s{c0 & page, width, false};
+    out_.passes = second_stage(s, a_.address, a_.write, Stage::Legacy, out_.output);
+}
+
+// --- Scalable mode: VT-d 3.4.4, 9.2, 9.4 to 9.6
+// -------------------------------------------
+
+bool Oracle::context(u64 at)
+{
+    for (unsigned i = 0; i < 4; ++i) {
+        if (!load(at + 8 * i, context_[i])) {
+            return fault({0x40});
+        }
+    }
+    fpd_ = bit(context_[0], 1);
+    if (!bit(context_[0], 0)) {
+        return fault_qualified({0x41});
+    }
+    if ((context_[0] & 0x1e0) != 0 || context_[1] >> 21 != 0 || context_[2] != 0 ||
+        context_[3] != 0 || too_wide(context_[0])) {
+        return fault_qualified({0x42});
+    }
+    // DTE and PRE without a Device-TLB to go with them.
+    out_.wild |= (context_[0] & 0x14) != 0 && !features_.device_tlb;
+    return true;
+}
+
+bool Oracle::pasid_entry(std::uint32_t pasid)
+{
+    const u64 directory = context_[0] & page;
+    if (pasid >> 6 >= 1u << (get(context_[0], 11, 9) + 7)) {
+        return fault_qualified({a_.has_pasid ? 0x46u : 0x48u});
+    }
+    u64 d = 0;
+    if (!load(directory + (pasid >> 6) * 8, d)) {
+        return fault_qualified({0x50});
+    }
+    fpd_ |= bit(d, 1);
+    if (!bit(d, 0)) {
+        return fault_qualified({0x51});
+    }
+    if ((d & 0xffc) != 0 || too_wide(d)) {
+        return fault_qualified({0x52});
+    }
+    for (unsigned i = 0; i < 8; ++i) {
+        if (!load((d & page) + (pasid & 63) * 64 + 8 * i, entry_[i])) {
+            return fault_qualified({0x58});
+        }
+    }
+    fpd_ |= bit(entry_[0], 1);
+    if (!bit(entry_[0], 0)) {
+        return fault_qualified({0x59});
+    }
+    // Without memory-type support [127:89] is reserved as well; some fields depend on
+    // capabilities not modelled here.
+    const bool reserved =
+        (entry_[0] & 0xc00) != 0 || (entry_[1] & 0x7f0000) != 0 ||
+        (entry_[2] & 0xf00) != 0 ||
+        (entry_[3] | entry_[4] | entry_[5] | entry_[6] | entry_[7]) != 0;
+    const bool soft = entry_[1] >> 23 != 0 || bit(entry_[0], 5);
+    if (reserved || (soft && choose(SoftBitsAreReserved))) {
+        return fault_qualified({0x5a});
+    }
+    return true;
+}
+
+void Oracle::translate(const u64* e)
+{
+    const u64 type = get(e[0], 8, 6), aw = get(e[0], 4, 2);
+    const unsigned widest = (features_.aw - 30) / 9;
+    const bool first = type == 1 || type == 3, second = type == 2 || type == 3;
+    if (type == 0 || type > 4 || (type == 4 && !features_.pass_through) ||
+        (second && (aw == 0 || aw > widest)) || (first && get(e[2], 3, 2) > 1)) {
+        if (too_wide(e[2]) || too_wide(e[0])) {
+            fault_qualified({0x5a, 0x5b});
+        } else {
+            fault_qualified({0x5b});
+        }
+        return;
+    }
+    // In fields the type does not use, and pointers out of reach: 5A or the walk's abort.
+    if (too_wide(e[2]) || too_wide(e[0])) {
+        fault_qualified({0x5a, 0x5b});
+        return;
+    }
+    if (first) {
+        if (privileged_ && !bit(e[2], 0)) {
+            // By RID_PRIV rather than by a PASID's PR bit: editions differ.
+            out_.wild |= !a_.has_pasid;
+            fault_qualified({0x5d});
+            return;
+        }
+        if (execute_ && !a_.write && !bit(e[2], 1)) {
+            fault_qualified({0x5c});
+            return;
+        }
+    } else {
+        out_.wild |= (privileged_ && !bit(e[2], 0)) || (execute_ && !bit(e[2], 1));
+    }
+    const SecondStage s{e[0] & page, 30 + 9 * static_cast<unsigned>(aw), bit(e[0], 9)};
+    u64 address = a_.address;
+    if (first && !first_stage(e, second ? &s : nullptr, address)) {
+        return;
+    }
+    if (second && !second_stage(s, address, a_.write,
+                                type == 3 ? Stage::Nested : Stage::Second, address)) {
+        return;
+    }
+    if (type == 4 && (a_.address & ~low(features_.aw)) != 0) {
+        fault_qualified({0x83});
+        return;
+    }
+    out_.passes = true;
+    out_.output = address;
+}
+
+void Oracle::run_scalable()
+{
+    const unsigned bus = a_.source >> 8, devfn = a_.source & 0xff;
+    const u64 root_at = (root_ & page) + bus * 16;
+    u64 half[2] = {};
+    if (!load(root_at, half[0]) || !load(root_at + 8, half[1])) {
+        fault({0x38});
+        return;
+    }
+    const u64 mine = half[devfn >> 7], other = half[1 - (devfn >> 7)];
+    if (!bit(mine, 0)) {
+        fault({0x39});
+        return;
+    }
+    if ((mine & 0xffe) != 0 || too_wide(mine) ||
+        ((other & 0xffe) != 0 && choose(SoftBitsAreReserved))) {
+        fault({0x3a});
+        return;
+    }
+    if (!context((mine & page) + (devfn & 127) * 32)) {
+        return;
+    }
+    std::uint32_t pasid = a_.pasid;
+    if (a_.has_pasid) {
+        if (!bit(context_[0], 3)) {
+            fault_qualified({0x45});
+            return;
+        }
+        privileged_ = a_.privileged;
+        execute_ = a_.execute;
+    } else {
+        pasid = static_cast<std::uint32_t>(get(context_[1], 19, 0));
+        privileged_ = bit(context_[1], 20);
+    }
+    if (pasid >> features_.pasid_bits != 0) {
+        out_.wild = true;
+    }
+    if (pasid_entry(pasid)) {
+        translate(entry_);
+    }
+}
+
+void Oracle::run()
+{
+    if (interrupt_range(a_.address)) {
+        out_.wild = true;
+        return;
+    }
+    const bool scalable = get(root_, 11, 10) == 1;
+    if (!scalable && a_.has_pasid) {
+        fault({0x31});
+        return;
+    }
+    scalable ? run_scalable() : run_legacy();
+    if (out_.passes && interrupt_range(out_.output)) {
+        out_.wild = true;
+    }
+}
+
+Answer Oracle::answer(const Access& access, unsigned choices)
+{
+    a_ = access;
+    choices_ = choices;
+    touched_ = 0;
+    out_ = {};
+    fpd_ = privileged_ = execute_ = false;
+    run();
+    if (!out_.passes) {
+        out_.marks.clear();
+    }
+    return std::move(out_);
+}
+
+}  // namespace oracle::vtd
