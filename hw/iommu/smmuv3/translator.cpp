@@ -68,15 +68,15 @@ Tlb::Tag Translator::tag(Regime regime, Vmid vmid, Asid asid)
     return Tlb::tag(static_cast<std::uint64_t>(regime) << 40 | a << 16 | v, v, a);
 }
 
-bool Translator::find_context(const StreamEntry& stream, Substream substream,
-                              StreamEntry::Cached& out, Problem& why) const
+Translator::Found Translator::find_context(const StreamEntry& stream, Substream substream,
+                                           StreamEntry::Cached& out, Problem& why) const
 {
     // The generation first: what is read later is at least as new.
     const auto now = generation(stream.id);
     auto& slot = stream.slot(substream).cached;
     if (slot.try_read(out) && out.hot.generation == now &&
         out.hot.substream() == StreamEntry::key(substream)) [[likely]] {
-        return true;
+        return Found::Kept;
     }
     const auto set = settings();
     out.context = {};
@@ -85,7 +85,7 @@ bool Translator::find_context(const StreamEntry& stream, Substream substream,
             lookup_context(memory_, built_, set.stream_table, stream.id, substream);
         if (!found) {
             why = found.error();  // SMMU 5.2.1, 5.4.1: nothing is cached of a failure
-            return false;
+            return Found::Nothing;
         }
         out.context = *found;
     } else {
@@ -99,7 +99,7 @@ bool Translator::find_context(const StreamEntry& stream, Substream substream,
     complete(out.hot, out.context);
     // Another thread at the same slot knows as much as we do.
     (void)slot.try_publish(out);
-    return true;
+    return Found::Fetched;
 }
 
 void Translator::complete(Hot& hot, const Context& context) const
@@ -120,7 +120,7 @@ bool Translator::bypassed(const StreamEntry& stream) const
 {
     StreamEntry::Cached by;
     Problem why;
-    return find_context(stream, Substream{}, by, why) &&
+    return find_context(stream, Substream{}, by, why) != Found::Nothing &&
            by.context.route == Context::Route::Bypass;
 }
 
@@ -129,9 +129,17 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
 {
     StreamEntry::Cached by;
     Problem why;
-    if (!find_context(stream, access.substream, by, why)) {
+    const auto found = find_context(stream, access.substream, by, why);
+    if (found == Found::Nothing) {
         record = refuse(why, Context{}, stream.id, access);
         return Outcome::Kind::Aborted;
+    }
+    if (found == Found::Fetched) {
+        // A new configuration says nothing about the translations that are cached.
+        const auto kind = cached(stream, access, out);
+        if (kind != Outcome::Kind::Aborted) {
+            return kind;
+        }
     }
     if (by.context.route == Context::Route::Abort) {
         return Outcome::Kind::Aborted;  // SMMU 5.2 Config 0b0xx, 6.3.14: no event

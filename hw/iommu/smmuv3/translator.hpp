@@ -136,9 +136,10 @@ private:
     // Without the TLB: from the configuration, walking.
     Outcome::Kind resolve(StreamEntry& stream, const Transaction& access,
                           Translation& out, std::optional<Fault>& record) noexcept;
-    // False: `why`.
-    bool find_context(const StreamEntry& stream, Substream substream,
-                      StreamEntry::Cached& out, Problem& why) const;
+    enum class Found : std::uint8_t { Nothing, Kept, Fetched };
+    // Nothing: `why`.
+    Found find_context(const StreamEntry& stream, Substream substream,
+                       StreamEntry::Cached& out, Problem& why) const;
     void complete(Hot& hot, const Context& context) const;
     bool translate_by(const StreamEntry::Cached& by, const Transaction& access,
                       Translation& out, Problem& why);
