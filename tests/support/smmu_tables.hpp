@@ -106,6 +106,7 @@ public:
             const auto mask = level == start_level ? 0xfffu : 0x1ffu;
             const auto entry = at + (in >> shift & mask) * 8;
             if (level == last) {
+                last_entry_ = entry;
                 store(entry, out | attributes | (level == 3 ? pte_valid : pte_block));
                 return;
             }
@@ -125,6 +126,9 @@ public:
     {
         map(root, 1, ipa, out, attributes, last);
     }
+    // Where the last map() wrote.
+    std::uint64_t last_entry() const { return last_entry_; }
+
     // The identity over this memory, so that stage 1's tables can be read.
     void identity_s2(std::uint64_t root)
     {
@@ -145,6 +149,7 @@ public:
 
 private:
     std::uint64_t free_ = first_free;
+    std::uint64_t last_entry_ = 0;
 };
 
 constexpr Transaction reading(std::uint64_t at)
