@@ -82,15 +82,19 @@ def together(jobs, workers=None):
     return total
 
 
-def meson_tests(build, wanted):
-    """The tests of a build directory whose Meson suites satisfy `wanted`."""
-    shown = subprocess.run(["meson", "introspect", "--tests", build],
+def _introspect(build, what):
+    shown = subprocess.run(["meson", "introspect", what, build],
                            capture_output=True, text=True, check=False)
     if shown.returncode:
         raise ui.Error(f"meson introspect {build} failed: {shown.stderr.strip()}",
                        f"remove {build} and run again")
+    return json.loads(shown.stdout)
+
+
+def meson_tests(build, wanted):
+    """The tests of a build directory whose Meson suites satisfy `wanted`."""
     tests = []
-    for test in json.loads(shown.stdout):
+    for test in _introspect(build, "--tests"):
         # Meson says 'project:suite', or the project alone for a test without a suite.
         test["suites"] = {suite.partition(":")[2] for suite in test["suite"]}
         if wanted(test["suites"]):
@@ -118,13 +122,16 @@ SANITIZERS = {
 
 
 def built_tests(configuration, wanted):
-    """The wanted tests of a configuration, after building just their programs."""
+    """The wanted tests of a configuration, after building just what they run."""
     build = core.configure(configuration)
     tests = meson_tests(build, wanted)
-    programs = {pathlib.Path(part) for test in tests for part in test["cmd"]}
-    targets = sorted(str(p.relative_to(build)) for p in programs if p.is_relative_to(build))
+    used = {part for test in tests for part in test["cmd"]} | {
+        part for test in tests for part in test.get("depends", ())}
+    targets = {pathlib.Path(file) for target in _introspect(build, "--targets")
+               if target["id"] in used or used & set(target["filename"])
+               for file in target["filename"]}
     if targets:
-        core.build(configuration, targets)
+        core.build(configuration, sorted(str(path.relative_to(build)) for path in targets))
     return tests
 
 
