@@ -203,6 +203,12 @@ std::string Machine::command(const std::string& line)
     return {};
 }
 
+std::uint8_t Machine::read8(std::uint64_t address)
+{
+    return static_cast<std::uint8_t>(
+        std::strtoull(command("readb " + hex(address)).c_str(), nullptr, 0));
+}
+
 std::uint32_t Machine::read32(std::uint64_t address)
 {
     return static_cast<std::uint32_t>(

@@ -37,6 +37,7 @@ public:
     // What QEMU has printed so far.
     std::string output() const;
 
+    std::uint8_t read8(std::uint64_t address);
     std::uint32_t read32(std::uint64_t address);
     std::uint64_t read64(std::uint64_t address);
     void write8(std::uint64_t address, std::uint8_t value);

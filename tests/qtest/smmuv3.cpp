@@ -86,6 +86,13 @@ Driver::Driver(Machine& machine, std::uint64_t base, std::uint64_t memory)
 {
 }
 
+Driver::Driver(const Driver& before, Machine& machine)
+    : machine_(machine), base_(before.base_), memory_(before.memory_),
+      free_(before.free_), strtab_(before.strtab_), cmdq_(before.cmdq_),
+      eventq_(before.eventq_), sizes_(before.sizes_), prod_(before.prod_)
+{
+}
+
 std::uint64_t Driver::allocate(std::uint64_t size, std::uint64_t alignment)
 {
     free_ = (free_ + alignment - 1) & ~(alignment - 1);

@@ -143,6 +143,8 @@ public:
     // it.
     Driver(Machine& machine, std::uint64_t base = virt::platform_bus,
            std::uint64_t memory = virt::ram + 0x1000000);
+    // The same driver after its machine has moved to another process.
+    Driver(const Driver& before, Machine& machine);
 
     std::uint32_t r32(std::uint64_t reg) { return machine_.read32(base_ + reg); }
     std::uint64_t r64(std::uint64_t reg) { return machine_.read64(base_ + reg); }

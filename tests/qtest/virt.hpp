@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -37,10 +38,15 @@ class Test : public ::testing::Test {
 protected:
     void boot(const std::vector<std::string>& more)
     {
-        ASSERT_NE(qemu(), nullptr) << "set WINIOMMU_QEMU_AARCH64 to qemu-system-aarch64";
+        if (!qemu()) {
+            throw std::runtime_error("set WINIOMMU_QEMU_AARCH64 to qemu-system-aarch64");
+        }
         std::string error;
+        machine.reset();
         machine = Machine::start(qemu(), arguments(more), error);
-        ASSERT_NE(machine, nullptr) << error;
+        if (!machine) {
+            throw std::runtime_error(error);
+        }
         config = ecam(*machine, ecam_base);
     }
 
