@@ -107,6 +107,10 @@ public:
         return true;
     }
 
+    // Inside end()'s question: the byte before and after.
+    std::uint8_t was(std::uint64_t at) const { return shadow_[at]; }
+    std::uint8_t is(std::uint64_t at) const { return ram_[at]; }
+
     // Brackets what the device does on its own.
     void begin() { reads_ = 0; }
     // `limit`: callbacks; `allowed(at)`: whether a changed byte may be the device's
