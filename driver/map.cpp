@@ -351,6 +351,18 @@ static void remove_identity(System& s, IOMMU_DMA_DOMAIN* d, const PhysicalPages&
     }
 }
 
+// No fewer tables than mapping each page of the list to itself can take.
+static std::uint64_t tables_for(const PageTable& table, const PhysicalPages& pages)
+{
+    std::uint64_t count = 0, before = ~0ull;
+    for (std::uint64_t i = 0; i < pages.count(); ++i) {
+        const auto page = pages[i] >> PAGE_SHIFT;
+        count += page >> 9 == before ? 0 : table.needed(page);  // one table holds 512
+        before = page >> 9;
+    }
+    return count;
+}
+
 static NTSTATUS map_identity(System& s, IOMMU_DMA_DOMAIN* d, ULONG permissions,
                              const PhysicalPages& pages)
 {
@@ -363,20 +375,20 @@ static NTSTATUS map_identity(System& s, IOMMU_DMA_DOMAIN* d, ULONG permissions,
         }
     }
     auto& table = d->context.table;
+    PageChain tables;
+    if (!tables.fill(s.platform, tables_for(table, pages))) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     for (std::uint64_t i = 0; i < pages.count(); ++i) {
         const auto at =
             mutant(Mutant::IdentityScatterIgnored) ? pages[0] + i * page_size : pages[i];
         const auto to = mutant(Mutant::IdentityOff) ? at + page_size : at;
         std::uint64_t already = 0;
-        if (table.lookup(at >> PAGE_SHIFT, already)) {
-            continue;  // a page named twice
-        }
-        if (!table.map(at >> PAGE_SHIFT, PhysicalPages::contiguous(to, 1), access,
-                       PageTable::Blocks::Forbidden)) {
-            remove_identity(s, d, pages, i);
-            return STATUS_INSUFFICIENT_RESOURCES;
+        if (!table.lookup(at >> PAGE_SHIFT, already)) {  // not a page named twice
+            table.map_page(at >> PAGE_SHIFT, to, access, tables);
         }
     }
+    tables.release(s.platform);
     return STATUS_SUCCESS;
 }
 
@@ -390,6 +402,11 @@ static NTSTATUS unmap_identity(System& s, IOMMU_DMA_DOMAIN* d, const PhysicalPag
              in_region(d, page, 1) || in_token(d, page, 1)) &&
             !mutant(Mutant::IdentityUnmapUnchecked)) {
             return STATUS_INVALID_PARAMETER_2;
+        }
+    }
+    for (std::uint64_t i = 0; i < pages.count(); ++i) {
+        if (!d->context.table.isolate(pages[i] >> PAGE_SHIFT, 1)) {
+            return STATUS_INSUFFICIENT_RESOURCES;
         }
     }
     if (!mutant(Mutant::IdentityUnmapNothing)) {

@@ -308,6 +308,18 @@ bool PageTable::map(std::uint64_t first, const PhysicalPages& pages, Access acce
     return true;
 }
 
+std::uint64_t PageTable::needed(std::uint64_t page) const
+{
+    return missing(root_, top_, page, page, Walk{});
+}
+
+void PageTable::map_page(std::uint64_t page, std::uint64_t physical, Access access,
+                         PageChain& tables)
+{
+    const auto one = PhysicalPages::contiguous(physical, 1);
+    install(root_, top_, page, page, Walk{&one, page, access, 0}, tables);
+}
+
 bool PageTable::reserve(std::uint64_t first, std::uint64_t count)
 {
     const Walk walk{};
@@ -396,6 +408,34 @@ bool PageTable::unmap(std::uint64_t first, std::uint64_t count, PageChain& empti
         return false;
     }
     remove(root_, top_, first, last, spare, &emptied);
+    spare.release(platform_);
+    return true;
+}
+
+void PageTable::cut(std::uint64_t* table, unsigned height, std::uint64_t first,
+                    std::uint64_t last, PageChain& spare)
+{
+    for (auto at = first; height != 0 && at <= last;) {
+        const auto end = entry_last(at, last, height);
+        auto* entry = table + index(at, height);
+        const bool leaf = format_->is_leaf(*entry, height);
+        if (leaf && !covers_entry(at, end, height)) {
+            cut(split(entry, height, spare), height - 1, at, end, spare);
+        } else if (!leaf && format_->present(*entry)) {
+            cut(child(*entry), height - 1, at, end, spare);
+        }
+        at = end + 1;
+    }
+}
+
+bool PageTable::isolate(std::uint64_t first, std::uint64_t count)
+{
+    const auto last = first + count - 1;
+    PageChain spare;
+    if (!spare.fill(platform_, splits(root_, top_, first, last))) {
+        return false;
+    }
+    cut(root_, top_, first, last, spare);
     spare.release(platform_);
     return true;
 }

@@ -91,6 +91,10 @@ public:
     // The range must be free.  False: no memory, nothing has changed.
     bool map(std::uint64_t first, const PhysicalPages& pages, Access access,
              Blocks blocks);
+    // The same for one page, out of tables that were got beforehand: it cannot fail.
+    std::uint64_t needed(std::uint64_t page) const;
+    void map_page(std::uint64_t page, std::uint64_t physical, Access access,
+                  PageChain& tables);
     // Every table that mapping [first, first + count) by pages will need.  False: none.
     bool reserve(std::uint64_t first, std::uint64_t count);
 
@@ -98,7 +102,10 @@ public:
     // no memory for that, nothing has changed.  Tables it leaves empty are unlinked and
     // wait in `emptied` until nobody can be walking them.
     bool unmap(std::uint64_t first, std::uint64_t count, PageChain& emptied);
-    // The same, but every table stays: for ranges that were reserved.
+    // Cuts every block that reaches beyond the range, which changes no translation: what
+    // is unmapped of it afterwards takes no memory.  False: there was none for that.
+    bool isolate(std::uint64_t first, std::uint64_t count);
+    // Like unmap, but every table stays: for ranges that were reserved.
     void clear(std::uint64_t first, std::uint64_t count);
 
 private:
@@ -113,6 +120,8 @@ private:
                          std::uint64_t last) const;
     void remove(std::uint64_t* table, unsigned height, std::uint64_t first,
                 std::uint64_t last, PageChain& spare, PageChain* emptied);
+    void cut(std::uint64_t* table, unsigned height, std::uint64_t first,
+             std::uint64_t last, PageChain& spare);
     std::uint64_t* split(std::uint64_t* entry, unsigned height, PageChain& spare);
     template <bool Any>
     bool scan(const std::uint64_t* table, unsigned height, std::uint64_t first,

@@ -13,10 +13,12 @@ Token* to_token(PIOMMU_DMA_LOGICAL_ADDRESS_TOKEN handle)
     return reinterpret_cast<Token*>(handle);
 }
 
-Token* take_header(System& s)
+// A header that was freed before, which somebody may still be looking at, or a new one.
+Token* take_header(System& s, bool& is_new)
 {
     const Guard guard(s.platform, s.tokens_lock);
-    if (s.unused_tokens == nullptr) {
+    is_new = s.unused_tokens == nullptr;
+    if (is_new) {
         return s.platform.make<Token>();
     }
     auto* token = s.unused_tokens;
@@ -145,7 +147,8 @@ ReserveLogicalAddressRange(PIOMMU_DMA_DOMAIN Domain, SIZE_T Size,
     if (pages > std::uint64_t{1} << (Domain->input_bits - PAGE_SHIFT)) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    auto* token = take_header(s);
+    bool is_new = false;
+    auto* token = take_header(s, is_new);
     if (token == nullptr) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -161,7 +164,12 @@ ReserveLogicalAddressRange(PIOMMU_DMA_DOMAIN Domain, SIZE_T Size,
         if (token->state != nullptr) {
             s.platform.release(token->state, pages);
         }
-        return_header(s, token);
+        token->state = nullptr;
+        if (is_new) {
+            s.platform.destroy(token);
+        } else {
+            return_header(s, token);
+        }
         return status;
     }
     *LogicalAddressToken = &token->visible;

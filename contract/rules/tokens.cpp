@@ -413,6 +413,8 @@ void rule_167(Test& t)
                  "a map that lost saw only STATUS_UNSUCCESSFUL");
         t.status(race.odd_free, STATUS_SUCCESS,
                  "a free that lost saw only RESOURCE_IN_USE");
+        // The mapper has unmapped and left: now nothing is in the way.
+        race_free(&race);
         t.that(race.freed, "the free wins in the end");
         const char* error = (t.home.stop(), t.home.start());
         t.that(error == nullptr, "the machine starts again");

@@ -256,6 +256,14 @@ void rule_143(Test& t)
     t.ok(t.io.UnmapIdentityRangeEx(s.domain, &what), "UnmapIdentityRangeEx");
     t.blocked(Who::PciA, at, "the one page afterwards");
     t.blocked(Who::PciA, at + 2 * page, "the other page afterwards");
+    // A page of what may have been mapped by one large block.
+    const auto block = t.memory(512);
+    t.ok(t.map(s.domain, block, block, 512), "two mebibytes onto themselves");
+    auto one = range(block + 7 * page, page);
+    t.ok(t.io.UnmapIdentityRangeEx(s.domain, &one),
+         "UnmapIdentityRangeEx of a page of it");
+    t.blocked(Who::PciA, block + 7 * page, "that page");
+    t.reaches(Who::PciA, block + 8 * page, block + 8 * page, "the page behind it");
 }
 
 void rule_144(Test& t)
