@@ -177,6 +177,9 @@ bool SmmuOracle::refuse_walk(unsigned number, bool stage2, Class why, u64 ipa)
     put_input(e, a_, stage2, why);
     if (stage2) {
         e.bits[3] = ipa & low(56) & ~low(12);
+        // Of an IPA beyond the OAS, 7.3.13 calls the upper bits RES0 and 3.4.3 note 4
+        // wants them reported.
+        e.care[3] &= ~(low(56) & ~low(features_.oas));
     } else {
         e.care[3] &= ~(low(56) & ~low(12));
     }
