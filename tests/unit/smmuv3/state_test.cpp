@@ -108,10 +108,11 @@ TEST(State, EveryFlippedBitIsRefusedOrHeldByARegister)
     Board from;
     use(from);
     const auto good = from.smmu.save();
+    Board to;
     for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
         auto state = good;
         state[bit / 8] ^= std::byte{1} << (bit % 8);
-        Board to;
+        to.smmu.reset();
         if (to.smmu.load(state) == nullptr) {
             EXPECT_EQ(to.smmu.save(), state) << bit;
             to.w32(GERRORN, to.r32(GERROR));
