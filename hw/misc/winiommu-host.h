@@ -21,7 +21,8 @@ typedef struct WinIommuHost WinIommuHost;
 /* A requester behind the IOMMU: (bus, devfn).  Lives as long as the IOMMU. */
 struct WiFunction {
     WinIommuHost* host;
-    PCIBus* bus; /* NULL: not a PCI function, with fixed_bus for its bus number */
+    PCIBus* bus;                  /* NULL: not a PCI function */
+    const uint8_t* secondary_bus; /* register of the bridge above; NULL: fixed_bus */
     unsigned fixed_bus;
     int devfn;
     bool unmaps_wanted;

@@ -26,15 +26,7 @@ static QLIST_HEAD(, WiBridge) bridges = QLIST_HEAD_INITIALIZER(bridges);
 /* The number the bus has at this moment, as the guest wrote it into the bridge. */
 static inline unsigned bus_number(const WiFunction* f)
 {
-    const PCIBus* bus = f->bus;
-
-    if (!bus) {
-        return f->fixed_bus;
-    }
-    if (!pci_bus_is_root((PCIBus*)bus)) {
-        return bus->parent_dev->config[PCI_SECONDARY_BUS];
-    }
-    return pci_bus_num((PCIBus*)bus);
+    return f->secondary_bus ? *f->secondary_bus : f->fixed_bus;
 }
 
 static inline uint32_t stream_id(const WiFunction* f, unsigned bus)
@@ -174,6 +166,12 @@ static void notify(WiFunction* f, uint64_t first, uint64_t last)
     }
 }
 
+/* A bus that was unplugged with its bridge has no number any more. */
+static bool is_present(const PCIBus* bus)
+{
+    return !bus || pci_bus_is_root((PCIBus*)bus) || BUS(bus)->parent;
+}
+
 void winiommu_host_unmapped(WinIommuHost* s, uint32_t sid, uint64_t iova, uint64_t size)
 {
     const uint64_t first = size ? iova : 0, last = size ? iova + size - 1 : UINT64_MAX;
@@ -181,19 +179,14 @@ void winiommu_host_unmapped(WinIommuHost* s, uint32_t sid, uint64_t iova, uint64
 
     QLIST_FOREACH(f, &s->functions, next)
     {
-        if (f->unmaps_wanted && stream_id(f, bus_number(f)) == sid) {
+        if (f->unmaps_wanted && is_present(f->bus) &&
+            stream_id(f, bus_number(f)) == sid) {
             notify(f, first, MAX(first, last));
         }
     }
 }
 
 /* ---------------------------------------------------------------- bypass */
-
-/* A bus that was unplugged with its bridge has no number any more. */
-static bool is_present(const PCIBus* bus)
-{
-    return !bus || pci_bus_is_root((PCIBus*)bus) || BUS(bus)->parent;
-}
 
 static void refresh_function(WiFunction* f)
 {
@@ -289,6 +282,11 @@ static WiFunction* new_function(WinIommuHost* s, PCIBus* bus, unsigned fixed_bus
     f->devfn = devfn;
     if (bus) {
         object_ref(OBJECT(bus));
+        if (pci_bus_is_root(bus)) {
+            f->fixed_bus = pci_bus_num(bus);
+        } else {
+            f->secondary_bus = &bus->parent_dev->config[PCI_SECONDARY_BUS];
+        }
     }
     memory_region_init(&f->root, s->owner, name, UINT64_MAX);
     memory_region_init_alias(&f->bypass, s->owner, "bypass", get_system_memory(), 0,

@@ -2,6 +2,8 @@
 // The device in its machine: buses, several SMMUs, bypass, migration, what QEMU refuses.
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "tests/qtest/smmuv3_test.hpp"
 
 namespace {
@@ -249,6 +251,86 @@ TEST_F(Smmu_Machine, ABypassedMachineMigratesBypassed)
     EXPECT_EQ(dma->fill(target, 8, 0xb), Endpoint::done);
     smmu->set_ste(sid, abort_ste);
     EXPECT_EQ(dma->fill(target, 8, 0xc), Endpoint::aborted);
+}
+
+TEST_F(Smmu_Machine, ASnapshotBringsEverythingBack)
+{
+    const char* img = std::getenv("WINIOMMU_QEMU_IMG");
+    ASSERT_NE(img, nullptr) << "set WINIOMMU_QEMU_IMG to qemu-img";
+    const std::string disk = state_file() + ".qcow2";
+    const std::string create = std::string(img) + " create -q -f qcow2 " + disk + " 64M";
+    ASSERT_EQ(std::system(create.c_str()), 0);
+    start("", {"-drive", "if=none,id=disk,format=qcow2,file=" + disk});
+    smmu->enable();
+    stage1();
+    EXPECT_EQ(dma->fill(iova, 8, 0x11), Endpoint::done);
+    EXPECT_EQ(dma->read(iova + 0x1000, 4), Endpoint::aborted);
+    EXPECT_EQ(machine->hmp("savevm here"), "");
+
+    Record r{};
+    EXPECT_TRUE(smmu->next_event(r));
+    machine->write64(smmu->leaf(table, Granule::K4, iova), 0);
+    smmu->submit_and_sync({tlbi_nh_all(0)});
+    EXPECT_EQ(dma->read(iova, 8), Endpoint::aborted);
+    smmu->w32(CR0, 0);
+    EXPECT_EQ(machine->hmp("loadvm here"), "");
+
+    EXPECT_EQ(smmu->r32(CR0), 0b1101u);
+    EXPECT_EQ(smmu->events_waiting(), 1u) << "the event of before, not taken yet";
+    EXPECT_EQ(dma->compare(iova, 8, 0x11), Endpoint::done)
+        << "tables and caches are those of before";
+    ::unlink(disk.c_str());
+}
+
+TEST_F(Smmu_Machine, TwoThreadsOfDmaWhileSoftwareChangesEverything)
+{
+    // Translations on two iothreads against invalidation, remapping and switches between
+    // stage 1, bypass and abort.  A FILL ends whole or aborted, never anywhere else.
+    boot({"-object", "iothread,id=io0", "-object", "iothread,id=io1", "-device",
+          "winiommu-smmuv3,id=smmu", "-device",
+          "winiommu-dma,addr=4.0,multifunction=on,iothread=io0", "-device",
+          "winiommu-dma,addr=4.1,iothread=io1"});
+    connect();
+    Endpoint second(*machine, *config, {0, 4, 1}, virt::pci_window + 0x20000);
+    smmu->enable();
+    stage1();
+    const Words translated = smmu->ste_stage1(cd_at);
+    const std::uint64_t leaf = smmu->leaf(table, Granule::K4, iova);
+    const std::uint64_t guard = target + 0x3000;
+    smmu->set_ste(sid + 1, translated);
+    unsigned done[2] = {}, aborted[2] = {};
+    for (unsigned round = 0; round < 60; ++round) {
+        Endpoint* endpoints[] = {dma.get(), &second};
+        for (Endpoint* e : endpoints) {
+            e->w64(0x28, iova);
+            e->w64(0x50, round);
+            e->w32(0x30, 4096);
+            e->w32(0x34, 2000);
+            e->w32(0x10, Endpoint::command_fill);
+        }
+        machine->write64(leaf, (target + (round % 2) * 0x1000) | s1_rw | page);
+        smmu->submit_and_sync({tlbi_nh_va(0, 1, iova)});
+        if (round % 10 == 3) {
+            smmu->set_ste(sid, abort_ste);
+        } else if (round % 10 == 6) {
+            smmu->set_ste(sid, bypass_ste);
+        } else if (round % 10 == 9) {
+            smmu->set_ste(sid, translated);
+        }
+        smmu->submit_and_sync({cfgi_all(), tlbi_nsnh_all()});
+        for (unsigned i = 0; i < 2; ++i) {
+            while (endpoints[i]->r32(0x14) == Endpoint::busy && machine->alive()) {
+            }
+            done[i] += endpoints[i]->r32(0x14) == Endpoint::done;
+            aborted[i] += endpoints[i]->r32(0x14) == Endpoint::aborted;
+        }
+        ASSERT_TRUE(machine->alive());
+    }
+    EXPECT_EQ(done[1], 60u) << "the stream nobody touched";
+    EXPECT_EQ(done[0] + aborted[0], 60u);
+    EXPECT_GT(aborted[0], 0u);
+    EXPECT_GT(done[0], 0u);
+    EXPECT_EQ(machine->read64(guard), 0u);
 }
 
 TEST_F(Smmu_Machine, WrongSetUpsAreRefusedWithAReason)
