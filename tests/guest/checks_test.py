@@ -47,7 +47,8 @@ def transcript():
         "bad-dma": [[kind, "0000:00:04.0", hex(address), "status=3", "bytes=0", f"fail={address:#x}"]
                     for kind, address in ATTEMPTS.items()],
     }
-    return console.Transcript(lines, {"log": LOG.encode(), "log-after-bad-dma": events(ATTEMPTS)})
+    interrupts = b" 18: 0 0 ITS-pMSI-x 0 Edge arm-smmu-v3-evtq\n"
+    return console.Transcript(lines, {"interrupts": interrupts, "log": LOG.encode(), "log-after-bad-dma": events(ATTEMPTS)})
 
 
 def judge(made, images=None, problem="", boot="dt"):
@@ -123,6 +124,11 @@ class Judge(unittest.TestCase):
         self.fails("bad DMA read", lambda made: made.lines["bad-dma"][0].__setitem__(4, "bytes=64"))
         self.fails("bad DMA write", lambda made: made.lines["bad-dma"].pop())
         self.fails("nothing else is refused", logged(events(ATTEMPTS) + b"\n" + events({"read": 0x2000})))
+
+    def test_the_event_interrupt(self):
+        self.fails("events come as asked", lambda made: made.files.pop("interrupts"))
+        self.fails("events come as asked",
+                   lambda made: made.files.update(interrupts=b" 12: 0 0 GICv3 106 Edge arm-smmu-v3-evtq\n"))
 
     def test_the_iommu_must_have_a_table(self):
         self.fails("IORT is sound", boot="acpi")

@@ -151,6 +151,15 @@ def _check_interrupts(result, transcript):
                    f"{len(counts)} of {len(lines)} vectors, {sum(counts)} interrupts")
 
 
+def _check_event_interrupt(result, transcript):
+    """Linux takes the SMMU's events by the kind of interrupt the device was given: an MSI of the ITS, or a wire."""
+    table = transcript.files.get("interrupts", b"").decode(errors="replace").splitlines()
+    lines = [" ".join(line.split()) for line in table if "arm-smmu-v3-evtq" in line]
+    kind = "GICv3" if result.case.variant == "wired" else "ITS-"
+    result.add("events come as asked", len(lines) == 1 + result.case.setup.second and all(kind in line for line in lines),
+               "; ".join(lines) or "there is no event interrupt")
+
+
 def _check_table(result, transcript):
     name = result.case.machine.table
     table = transcript.files.get(f"acpi/{name}")
@@ -281,6 +290,8 @@ def _judge(result, outcome, disks, attempts, forged=None):
     if result.case.machine.name == "q35":
         _check_interrupts(result, transcript)
         _check_dmar_flags(result, transcript)
+    if result.case.machine.name == "virt":
+        _check_event_interrupt(result, transcript)
     if result.case.acpi:
         _check_table(result, transcript)
     if attempts is not None:

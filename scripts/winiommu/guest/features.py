@@ -13,8 +13,8 @@ SMMU = {
     18: "EL2 host", 19: "nesting", 20: "attribute overrides", 21: "access flag", 22: "dirty state",
 }
 SMMU_WANTED = (0, 1, 2, 7, 8, 9, 10, 15)
-# What a device without a stage does not have.
-WITHOUT = {"stage1": {10, 19}, "stage2": {1, 9, 19}}
+# What a device without a stage, or without MSIs, does not have.
+WITHOUT = {"stage1": {10, 19}, "stage2": {1, 9, 19}, "wired": {7}}
 SMMU_BITS = 48
 
 # VT-d 11.4.2 Capability Register, 11.4.3 Extended Capability Register.

@@ -39,6 +39,9 @@ MACHINES = {
             "stage1": Variant("stage=1", ("dt",)),
             "stage2": Variant("stage=2", ("dt",)),
             "no-tlb": Variant("tlb=off", ("dt",)),
+            "wired": Variant("msi=off"),
+            # Until Linux has set the SMMU up nothing passes; UEFI would not reach a disk.
+            "abort": Variant("gbpa-abort=on", ("dt",)),
             # By device tree Linux does not look for root buses besides the first.
             "two": Variant(boots=("acpi",), second=True),
         }, "IORT", "ttyAMA0", "cortex-a57"),

@@ -12,7 +12,11 @@ VALIDATE = {
 # The suite runs these set-ups with every kernel, by every way to boot,
 MATRIX = {"virt": ("default",), "q35": ("legacy", "scalable")}
 # these once,
-EXTRA = {"virt": (("dt", "stage1"), ("dt", "stage2"), ("dt", "no-tlb"), ("acpi", "two")), "q35": (("uefi", "protected"),)}
+EXTRA = {
+    "virt": (("dt", "stage1"), ("dt", "stage2"), ("dt", "no-tlb"), ("dt", "abort"), ("dt", "wired"), ("acpi", "wired"),
+             ("acpi", "two")),
+    "q35": (("uefi", "protected"),),
+}
 # and these with batched invalidation.
 LAZY = {"virt": (("dt", "default"),), "q35": (("bios", "legacy"), ("bios", "scalable"))}
 
