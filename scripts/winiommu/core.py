@@ -10,7 +10,7 @@ from . import packages, paths, ui
 CONFIGURATIONS = {
     "core": ("-Dwerror=true",),
     # Not -Werror: with sanitizers newer compilers see paths that are not there.
-    "core-sanitized": ("-Db_sanitize=address,undefined",),
+    "core-sanitized": ("-Db_sanitize=address,undefined", "-Doptimization=1"),
     "fuzz": ("-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dfuzz=true"),
 }
 # Configurations that another compiler than the default builds.
