@@ -87,6 +87,18 @@ static int int_remap(X86IOMMUState* iommu, MSIMessage* in, MSIMessage* out, uint
                : -1;
 }
 
+/* KVM and the IOAPIC keep what their routes were remapped to. */
+static void registers_written(WinIommuHost* host)
+{
+    WinIommuVtd* s = container_of(host, WinIommuVtd, host);
+    const uint32_t changes = wi_vtd_interrupt_changes(host->iommu);
+
+    if (changes != s->interrupt_changes) {
+        s->interrupt_changes = changes;
+        x86_iommu_iec_notify_all(X86_IOMMU_DEVICE(s), true, 0, 0);
+    }
+}
+
 /* ---------------------------------------------------------------- life */
 
 static void machine_done(Notifier* notifier, void* data)
@@ -164,6 +176,7 @@ static void winiommu_vtd_instance_init(Object* object)
     winiommu_host_init(&s->host, object, TYPE_WINIOMMU_VTD);
     s->host.send_msi = deliver;
     s->host.extend = add_interrupt_range;
+    s->host.written = registers_written;
 }
 
 static void winiommu_vtd_reset_exit(Object* object, ResetType type)

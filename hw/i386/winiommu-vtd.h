@@ -34,6 +34,7 @@ struct WinIommuVtd {
     bool include_pci_all;
     char* rmrr;
 
+    uint32_t interrupt_changes;
     Notifier machine_done;
 };
 

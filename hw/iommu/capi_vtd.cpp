@@ -85,6 +85,11 @@ bool wi_vtd_remap_interrupt(WiIommu* iommu, uint32_t source_id, uint64_t address
     return true;
 }
 
+uint32_t wi_vtd_interrupt_changes(const WiIommu* iommu)
+{
+    return unit(iommu).interrupt_changes();
+}
+
 size_t wi_vtd_mmio_size(const WiIommu* iommu)
 {
     return unit(iommu).mmio_size();

@@ -166,6 +166,9 @@ static void mmio_write(void* opaque, hwaddr offset, uint64_t value, unsigned siz
     RCU_READ_LOCK_GUARD();
     wi_iommu_mmio_write(s->iommu, offset, size, value);
     refresh_if_due(s);
+    if (s->written) {
+        s->written(s);
+    }
 }
 
 static const MemoryRegionOps mmio_ops = {

@@ -62,6 +62,8 @@ struct WinIommuHost {
     int (*send_msi)(WinIommuHost* host, uint64_t address, uint32_t data);
     bool
         msi_in_memory; /* an MSI to an address that does not answer can be told at once */
+    /* NULL, or called after each write to a register.  BQL held. */
+    void (*written)(WinIommuHost* host);
     /* NULL, or adds to the address space of a new function. */
     void (*extend)(WiFunction* function);
 

@@ -124,6 +124,8 @@ void wi_stream_want_unmaps(WiStream* stream, bool wanted);
  */
 bool wi_vtd_remap_interrupt(WiIommu* iommu, uint32_t source_id, uint64_t address,
                             uint32_t data, uint64_t* out_address, uint32_t* out_data);
+/* Another number after every change of what wi_vtd_remap_interrupt answers. */
+uint32_t wi_vtd_interrupt_changes(const WiIommu* iommu);
 size_t wi_vtd_mmio_size(const WiIommu* iommu);
 /* HAW, which the DMAR announces: VT-d 8.1. */
 unsigned wi_vtd_host_address_bits(const WiIommu* iommu);

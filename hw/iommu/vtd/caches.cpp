@@ -172,7 +172,7 @@ void Translator::want_unmaps(Requester& r, bool wanted)
 bool Translator::bypassed(const Requester& r)
 {
     const auto plan = resolve(r, Substream{});
-    return plan && plan->head.kind <= PlanKind::PassThrough;
+    return plan && plan->head.kind() <= PlanKind::PassThrough;
 }
 
 void Translator::announce(Requester& r)

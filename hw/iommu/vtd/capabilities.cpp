@@ -68,7 +68,8 @@ EcapReg extended_capability(const Configuration& c)
         .with(EcapReg::SSTS, sm)
         .with(EcapReg::FSTS, sm)
         .with(EcapReg::SMPWCS, sm)
-        .with(EcapReg::RPS, sm);
+        .with(EcapReg::RPS, sm)
+        .with(EcapReg::RPRIVS, sm);
 }
 
 }  // namespace iommu::vtd

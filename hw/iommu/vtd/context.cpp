@@ -84,9 +84,9 @@ Expected<Plan, Translator::Refusal> Translator::fetch_legacy(RtaddrReg root_regi
         return refused(FaultReason::ContextEntryReserved, muted);
     }
     Plan plan;
-    plan.head.muted = muted;
+    plan.head.set(PlanHead::muted, muted);
     plan.domain = static_cast<std::uint16_t>(entry[ContextEntry::DID]);
-    plan.head.tag = second_stage_tag(entry[ContextEntry::DID]);
+    plan.head.set_tag(second_stage_tag(entry[ContextEntry::DID]));
     const auto type = entry[ContextEntry::TT];
     // VT-d 9.3, field TT: 01b needs ECAP.DT, 10b ECAP.PT and the widest AW there is.
     const bool passes = type == TranslationType::PassThrough && configuration_.pt;
@@ -96,7 +96,7 @@ Expected<Plan, Translator::Refusal> Translator::fetch_legacy(RtaddrReg root_regi
                                                    entry[ContextEntry::SSPTPTR])) {
         return refused(FaultReason::ContextEntryInvalid, muted);
     }
-    plan.head.kind = passes ? PlanKind::PassThrough : PlanKind::SecondStage;
+    plan.head.set(passes ? PlanKind::PassThrough : PlanKind::SecondStage, 0);
     return plan;
 }
 
@@ -166,7 +166,7 @@ Translator::fetch_scalable(RtaddrReg root_register, SourceId source, Substream s
     auto plan = fetch_pasid((*entry)[E::PASIDDIRPTR], pasid, muted);
     if (plan && !substream.present) {
         auto out = *plan;
-        out.head.privileged = (*entry)[E::RID_PRIV];
+        out.head.set(PlanHead::privileged, (*entry)[E::RID_PRIV]);
         return out;
     }
     return plan;
@@ -207,8 +207,8 @@ Expected<Plan, Translator::Refusal> Translator::fetch_pasid(Gpa directory, Pasid
     }
     auto out = *plan;
     out.pasid = number;
-    if (out.head.kind == PlanKind::FirstStage || out.head.kind == PlanKind::Nested) {
-        out.head.tag = pasid_tag(DomainId{out.domain}, pasid);
+    if (out.head.kind() == PlanKind::FirstStage || out.head.kind() == PlanKind::Nested) {
+        out.head.set_tag(pasid_tag(DomainId{out.domain}, pasid));
     }
     return out;
 }
@@ -223,12 +223,12 @@ Expected<Plan, Translator::Refusal> Translator::decode_pasid(const PasidTableEnt
         return Unexpected{Refusal{FaultReason::SmPasidEntryReserved, muted}};
     }
     Plan plan;
-    plan.head.muted = muted;
-    plan.head.scalable = true;
-    plan.head.supervisor = e[E::SRE];
-    plan.head.execute = e[E::ERE];
+    plan.head.set(PlanHead::muted, muted);
+    plan.head.set(PlanHead::scalable, true);
+    plan.head.set(PlanHead::supervisor, e[E::SRE]);
+    plan.head.set(PlanHead::execute, e[E::ERE]);
     plan.domain = static_cast<std::uint16_t>(e[E::DID]);
-    plan.head.tag = second_stage_tag(e[E::DID]);
+    plan.head.set_tag(second_stage_tag(e[E::DID]));
     const auto type = e[E::PGTT];
     const bool first = type == Pgtt::FirstStage || type == Pgtt::Nested;
     const bool second = type == Pgtt::SecondStage || type == Pgtt::Nested;
@@ -252,11 +252,12 @@ Expected<Plan, Translator::Refusal> Translator::decode_pasid(const PasidTableEnt
     if (!good) {
         return Unexpected{Refusal{FaultReason::SmPasidEntryInvalid, muted}};
     }
-    plan.head.tracks_dirty = first || (second && e[E::SSADE]);
-    plan.head.kind = type == Pgtt::PassThrough ? PlanKind::PassThrough
-                     : !second                 ? PlanKind::FirstStage
-                     : !first                  ? PlanKind::SecondStage
-                                               : PlanKind::Nested;
+    plan.head.set(type == Pgtt::PassThrough ? PlanKind::PassThrough
+                  : !second                 ? PlanKind::FirstStage
+                  : !first                  ? PlanKind::SecondStage
+                                            : PlanKind::Nested,
+                  0);
+    plan.head.set(PlanHead::tracks_dirty, first || (second && e[E::SSADE]));
     return plan;
 }
 

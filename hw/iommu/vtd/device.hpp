@@ -38,6 +38,7 @@ public:
     {
         return interrupts_.remap(source, request);
     }
+    std::uint32_t interrupt_changes() const { return interrupts_.changes(); }
     // Whole pages: the fault records may reach into a second one.
     std::uint64_t mmio_size() const;
     unsigned host_address_bits() const { return configuration_.haw_bits(); }

@@ -46,6 +46,7 @@ void InterruptRemapper::configure(const InterruptSettings& settings)
 void InterruptRemapper::invalidate_all()
 {
     generation_.fetch_add(1, std::memory_order_acq_rel);
+    changes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void InterruptRemapper::invalidate(unsigned first, unsigned mask)
@@ -56,6 +57,7 @@ void InterruptRemapper::invalidate(unsigned first, unsigned mask)
         slot_generation_[((first & ~(count - 1)) + i) % slots].fetch_add(
             1, std::memory_order_acq_rel);
     }
+    changes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 std::optional<Message> InterruptRemapper::remap(std::optional<SourceId> source,

@@ -39,6 +39,9 @@ public:
     void invalidate_all();
     void invalidate(unsigned first, unsigned mask);
 
+    // Grows with every invalidation and every configure().
+    std::uint32_t changes() const { return changes_.load(std::memory_order_relaxed); }
+
     // Any thread.  No source: the requester is not known, and not verified.  Empty:
     // blocked, and recorded unless the entry says not to.
     std::optional<Message> remap(std::optional<SourceId> source, const Message& request);
@@ -67,6 +70,7 @@ private:
     FaultLog& faults_;
     Published<InterruptSettings> settings_;
     std::atomic<std::uint32_t> generation_{1};
+    std::atomic<std::uint32_t> changes_{0};
     std::array<std::atomic<std::uint64_t>, slots> slot_generation_{};
     std::array<Published<Cached>, slots> cache_;
 };

@@ -28,20 +28,50 @@ enum class PlanKind : std::uint8_t {
     Nested
 };
 
-// What a hit needs; a Plan begins with it.
+// What a hit needs, as words that are loaded one by one: copied as a whole they would be
+// stored and loaded again in other sizes.  A Plan begins with it.
 struct PlanHead {
-    Tlb::Tag tag{};
-    std::uint32_t stamp = 0;  // of the counters that end it
-    std::uint16_t domain_slot = 0;
-    std::uint16_t pasid_slot = 0;
-    PlanKind kind = PlanKind::Disabled;
-    bool valid = false;
-    bool scalable = false;
-    bool muted = false;         // FPD of one of the entries
-    bool supervisor = false;    // SRE
-    bool execute = false;       // ERE
-    bool tracks_dirty = false;  // a cached translation may lack the D bit
-    bool privileged = false;    // RID_PRIV: what a request without PASID counts as
+    std::uint64_t tag_context = 0;
+    std::uint64_t tag_slots = 0;  // spread, domain, space of the Tlb::Tag
+    std::uint64_t ends = 0;       // stamp [31:0], domain slot [47:32], PASID slot [63:48]
+    std::uint64_t flags = 0;      // kind [7:0], then the bits below
+
+    static constexpr std::uint64_t valid = 1u << 8;
+    static constexpr std::uint64_t scalable = 1u << 9;
+    static constexpr std::uint64_t muted = 1u << 10;         // FPD of one of the entries
+    static constexpr std::uint64_t supervisor = 1u << 11;    // SRE
+    static constexpr std::uint64_t execute = 1u << 12;       // ERE
+    static constexpr std::uint64_t tracks_dirty = 1u << 13;  // what is cached may lack D
+    static constexpr std::uint64_t privileged = 1u << 14;    // RID_PRIV: without PASID
+
+    PlanKind kind() const { return static_cast<PlanKind>(flags & 0xff); }
+    bool has(std::uint64_t flag) const { return (flags & flag) != 0; }
+    void set(PlanKind kind, std::uint64_t more)
+    {
+        flags = (flags & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(kind) | more;
+    }
+    void set(std::uint64_t flag, bool on) { flags = on ? flags | flag : flags & ~flag; }
+
+    std::uint32_t stamp() const { return static_cast<std::uint32_t>(ends); }
+    unsigned domain_slot() const { return ends >> 32 & 0xffff; }
+    unsigned pasid_slot() const { return static_cast<unsigned>(ends >> 48); }
+    void set_ends(std::uint32_t stamp, unsigned domain_slot, unsigned pasid_slot)
+    {
+        ends = stamp | std::uint64_t{domain_slot} << 32 | std::uint64_t{pasid_slot} << 48;
+    }
+
+    Tlb::Tag tag() const
+    {
+        return {tag_context, static_cast<std::uint32_t>(tag_slots),
+                static_cast<std::uint16_t>(tag_slots >> 32),
+                static_cast<std::uint16_t>(tag_slots >> 48)};
+    }
+    void set_tag(const Tlb::Tag& t)
+    {
+        tag_context = t.context;
+        tag_slots =
+            t.spread | std::uint64_t{t.domain} << 32 | std::uint64_t{t.space} << 48;
+    }
 };
 static_assert(sizeof(PlanHead) == 32);
 

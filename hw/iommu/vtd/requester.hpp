@@ -15,18 +15,82 @@ public:
 
     Result translate(const Transaction& access, Translation& out) override
     {
-        return owner.translate(*this, access, out);
+        if (owner.hit(*this, access, out)) [[likely]] {
+            return Result::Ok;
+        }
+        return owner.translate_slowly(*this, access, out);
     }
     bool bypassed() const override { return owner.bypassed(*this); }
     void want_unmaps(bool wanted) override { owner.want_unmaps(*this, wanted); }
 
     Translator& owner;
     const SourceId id;
-    mutable Published<Plan> plan;           // for requests without PASID
-    std::atomic<std::uint32_t> changes{0};  // device-selective invalidations
-    std::atomic<std::uint8_t> guess{0};     // the block size of the last hit
+    mutable Published<Plan> plan;                // for requests without PASID
+    std::atomic<std::uint32_t> changes{0};       // device-selective invalidations
+    mutable std::atomic<std::uint8_t> guess{0};  // the block size of the last hit
     // What the host was told last; it is told of every change.
     mutable std::atomic<bool> announced{false};
 };
+
+inline std::uint32_t Translator::stamp(const Requester& r, unsigned domain_slot,
+                                       unsigned pasid_slot) const
+{
+    return all_.load(std::memory_order_relaxed) +
+           r.changes.load(std::memory_order_relaxed) +
+           domains_[domain_slot].load(std::memory_order_relaxed) +
+           pasids_[pasid_slot].load(std::memory_order_relaxed);
+}
+
+// VT-d 3.15 "Handling Requests to Interrupt Address Range": 0xFEEx_xxxx.
+constexpr bool is_interrupt_address(std::uint64_t address)
+{
+    return address >> 20 == 0xfee;
+}
+// Does the block of that mask around `address` reach into it?
+constexpr bool reaches_interrupts(std::uint64_t address, std::uint64_t mask)
+{
+    return (address ^ 0xfee0'0000) >> 20 <= mask >> 20;
+}
+
+// Only what both caches hold and grant; for anything else the long way round is taken.
+[[gnu::always_inline]] inline bool
+Translator::hit(const Requester& r, const Transaction& access, Translation& out) const
+{
+    const auto ticket = r.plan.begin_read();
+    const PlanHead plan{r.plan.word(0), r.plan.word(1), r.plan.word(2), r.plan.word(3)};
+    if (!r.plan.end_read(ticket) || access.substream.present || !current(plan, r))
+        [[unlikely]] {
+        return false;
+    }
+    const auto address = access.address.value;
+    if (plan.kind() <= PlanKind::PassThrough) {
+        const auto mask =
+            plan.kind() == PlanKind::Disabled ? ~std::uint64_t{0} : widest();
+        out = {Gpa{address}, mask, true, true};
+        return address <= mask && !is_interrupt_address(address);
+    }
+    Tlb::Hit found;
+    if (is_interrupt_address(address) ||
+        !tlb_.lookup(plan.tag(), address, r.guess, found)) [[unlikely]] {
+        return false;
+    }
+    const auto mask = (std::uint64_t{1} << found.log2size) - 1;
+    if (reaches_interrupts(found.output, mask)) [[unlikely]] {
+        return false;
+    }
+    const bool marked = !plan.has(PlanHead::tracks_dirty) || (found.attributes & dirty);
+    out.output = Gpa{found.output};
+    out.mask = mask;
+    const auto privilege =
+        plan.has(PlanHead::privileged) ? Privilege::Privileged : Privilege::User;
+    if (privilege == Privilege::Privileged && !plan.has(PlanHead::supervisor)) {
+        return false;
+    }
+    const auto granted =
+        Rights{static_cast<std::uint8_t>(found.attributes & Rights::every)}.of(privilege);
+    out.read = granted.has(Rights::user_read);
+    out.write = granted.has(Rights::user_write) && marked;
+    return access.access == Access::Write ? out.write : out.read;
+}
 
 }  // namespace iommu::vtd

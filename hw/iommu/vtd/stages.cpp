@@ -208,7 +208,7 @@ FaultReason explain_first(const Format& format, Reader& reader, const Transactio
 Expected<Translator::Mapped, FaultReason> Translator::walk_plan(const Plan& plan,
                                                                 const Transaction& access)
 {
-    switch (plan.head.kind) {
+    switch (plan.head.kind()) {
     case PlanKind::FirstStage:
         return walk_first(plan, access);
     case PlanKind::Nested:
@@ -226,7 +226,7 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_second(const Plan& pl
     const auto leaf = walk(format, reader, t.address, needed(t));
     if (!leaf) {
         const auto why = leaf.error().why;
-        if (!plan.head.scalable) {
+        if (!plan.head.has(PlanHead::scalable)) {
             return Unexpected{legacy_reason(why, t.access)};
         }
         const bool beyond_mgaw = t.address.value >> configuration_.aw_bits != 0;

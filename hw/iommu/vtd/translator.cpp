@@ -9,16 +9,8 @@ namespace iommu::vtd {
 
 namespace {
 
-// Attributes of a cached translation: its rights, and whether D is set already.
-constexpr std::uint16_t dirty = 64;
 constexpr unsigned log2_tlb_entries = 16;
 constexpr std::uint64_t everything = ~std::uint64_t{0};
-
-// VT-d 3.15 "Handling Requests to Interrupt Address Range": 0xFEEx_xxxx.
-constexpr bool is_interrupt_address(std::uint64_t address)
-{
-    return address >> 20 == 0xfee;
-}
 
 // VT-d 3.4.1: without a PASID a request says nothing of privilege (9.4, field RID_PRIV,
 // decides) and fetches no instructions.
@@ -70,39 +62,10 @@ Translator::Translator(const Configuration& configuration, GuestMemory& memory,
 
 Translator::~Translator() = default;
 
-Stream::Result Translator::translate(Requester& r, const Transaction& access,
-                                     Translation& out)
+Stream::Result Translator::translate_slowly(Requester& r, const Transaction& access,
+                                            Translation& out)
 {
     auto t = sanitised(access);
-    PlanHead plan;
-    if (!t.substream.present && r.plan.try_read_prefix(plan) && current(plan, r))
-        [[likely]] {
-        if (plan.kind == PlanKind::Disabled) {
-            out = {Gpa{t.address.value}, everything, true, true};
-            return Stream::Result::Ok;
-        }
-        if (plan.kind == PlanKind::PassThrough && t.address.value <= widest()) {
-            out = {Gpa{t.address.value}, widest(), true, true};
-            return Stream::Result::Ok;
-        }
-        if (plan.privileged) {
-            t.privilege = Privilege::Privileged;
-        }
-        Tlb::Hit hit;
-        if (plan.kind != PlanKind::PassThrough &&
-            !is_interrupt_address(t.address.value) &&
-            tlb_.lookup(plan.tag, t.address.value, r.guess, hit) &&
-            !(t.access == Access::Write && plan.tracks_dirty &&
-              (hit.attributes & dirty) == 0) &&
-            rights(hit).allow(needed(t))) [[likely]] {
-            return answer(plan, r, t, hit, out);
-        }
-    }
-    return translate_slowly(r, t, out);
-}
-
-Stream::Result Translator::translate_slowly(Requester& r, Transaction t, Translation& out)
-{
     // Before anything is read: what an invalidation overtakes is not cached.
     const auto ticket = tlb_.begin();
     const auto resolved = resolve(r, t.substream);
@@ -111,7 +74,7 @@ Stream::Result Translator::translate_slowly(Requester& r, Transaction t, Transla
     }
     const auto& plan = *resolved;
     const auto& head = plan.head;
-    if (head.kind == PlanKind::Disabled) {
+    if (head.kind() == PlanKind::Disabled) {
         out = {Gpa{t.address.value}, everything, true, true};
         announce(r);
         return Stream::Result::Ok;
@@ -121,23 +84,23 @@ Stream::Result Translator::translate_slowly(Requester& r, Transaction t, Transla
         out = {Gpa{t.address.value}, 0xfff, false, true};
         return t.access == Access::Write ? Stream::Result::Ok : Stream::Result::Refused;
     }
-    if (!t.substream.present && head.privileged) {
+    if (!t.substream.present && head.has(PlanHead::privileged)) {
         t.privilege = Privilege::Privileged;
     }
     // VT-d 9.6, fields SRE and ERE.
-    if (t.privilege == Privilege::Privileged && !head.supervisor) {
-        return refuse(r, t, FaultReason::SmSupervisorDisabled, head.muted);
+    if (t.privilege == Privilege::Privileged && !head.has(PlanHead::supervisor)) {
+        return refuse(r, t, FaultReason::SmSupervisorDisabled, head.has(PlanHead::muted));
     }
-    if (t.content == Content::Instruction && !head.execute) {
-        return refuse(r, t, FaultReason::SmExecuteDisabled, head.muted);
+    if (t.content == Content::Instruction && !head.has(PlanHead::execute)) {
+        return refuse(r, t, FaultReason::SmExecuteDisabled, head.has(PlanHead::muted));
     }
-    if (head.kind == PlanKind::PassThrough) {
+    if (head.kind() == PlanKind::PassThrough) {
         // VT-d 9.3, field AW: beyond the widest address even pass-through is blocked.
         if (t.address.value > widest()) {
             return refuse(r, t,
-                          head.scalable ? FaultReason::SmAddressBeyondWidth
-                                        : FaultReason::AddressBeyondWidth,
-                          head.muted);
+                          head.has(PlanHead::scalable) ? FaultReason::SmAddressBeyondWidth
+                                                       : FaultReason::AddressBeyondWidth,
+                          head.has(PlanHead::muted));
         }
         out = {Gpa{t.address.value}, widest(), true, true};
         if (!t.substream.present) {
@@ -146,28 +109,29 @@ Stream::Result Translator::translate_slowly(Requester& r, Transaction t, Transla
         return Stream::Result::Ok;
     }
     Tlb::Hit hit;
-    if (tlb_.lookup(head.tag, t.address.value, r.guess, hit) &&
-        !(t.access == Access::Write && head.tracks_dirty &&
+    if (tlb_.lookup(head.tag(), t.address.value, r.guess, hit) &&
+        !(t.access == Access::Write && head.has(PlanHead::tracks_dirty) &&
           (hit.attributes & dirty) == 0)) {
         if (!rights(hit).allow(needed(t))) {
             // What is cached says no; which reason it is only the tables know.
             const auto mapped = walk_plan(plan, t);
             return refuse(r, t,
-                          mapped ? denied(head.scalable, t, rights(hit)) : mapped.error(),
-                          head.muted);
+                          mapped ? denied(head.has(PlanHead::scalable), t, rights(hit))
+                                 : mapped.error(),
+                          head.has(PlanHead::muted));
         }
         return answer(head, r, t, hit, out);
     }
     const auto mapped = walk_plan(plan, t);
     if (!mapped) {
-        return refuse(r, t, mapped.error(), head.muted);
+        return refuse(r, t, mapped.error(), head.has(PlanHead::muted));
     }
     auto mapping = mapped->mapping;
     mapping.attributes = mapped->allowed.bits;
-    if (!head.tracks_dirty || t.access == Access::Write) {
+    if (!head.has(PlanHead::tracks_dirty) || t.access == Access::Write) {
         mapping.attributes |= dirty;
     }
-    tlb_.insert(ticket, head.tag, mapping);
+    tlb_.insert(ticket, head.tag(), mapping);
     return answer(head, r, t, {mapped->output, mapping.attributes, mapping.log2size},
                   out);
 }
@@ -179,23 +143,18 @@ Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
 {
     const Rights allowed = rights(hit);
     if (!allowed.allow(needed(t))) [[unlikely]] {
-        return refuse(r, t, denied(plan.scalable, t, allowed), plan.muted);
-    }
-    // VT-d 9.6, fields SRE and ERE: also when the translation is there.
-    if (t.privilege == Privilege::Privileged && !plan.supervisor) {
-        return refuse(r, t, FaultReason::SmSupervisorDisabled, plan.muted);
-    }
-    if (t.content == Content::Instruction && !plan.execute) {
-        return refuse(r, t, FaultReason::SmExecuteDisabled, plan.muted);
+        return refuse(r, t, denied(plan.has(PlanHead::scalable), t, allowed),
+                      plan.has(PlanHead::muted));
     }
     auto mask = (std::uint64_t{1} << hit.log2size) - 1;
     // VT-d 3.15: nothing translates to an interrupt.
-    if ((hit.output ^ 0xfee0'0000) >> 20 <= mask >> 20) [[unlikely]] {
+    if (reaches_interrupts(hit.output, mask)) [[unlikely]] {
         if (is_interrupt_address(hit.output)) {
             return refuse(r, t,
-                          plan.scalable ? FaultReason::SmOutputIsInterruptAddress
-                                        : FaultReason::OutputIsInterruptAddress,
-                          plan.muted);
+                          plan.has(PlanHead::scalable)
+                              ? FaultReason::SmOutputIsInterruptAddress
+                              : FaultReason::OutputIsInterruptAddress,
+                          plan.has(PlanHead::muted));
         }
         mask = 0xfff;  // the block holds such an output elsewhere
     }
@@ -205,7 +164,7 @@ Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
     out.read = allowed.has(privileged ? Rights::priv_read : Rights::user_read);
     // A caller that keeps the answer must come back before its first write: D.
     out.write = allowed.has(privileged ? Rights::priv_write : Rights::user_write) &&
-                (!plan.tracks_dirty || (hit.attributes & dirty) != 0);
+                (!plan.has(PlanHead::tracks_dirty) || (hit.attributes & dirty) != 0);
     return Stream::Result::Ok;
 }
 
@@ -216,19 +175,6 @@ Stream::Result Translator::refuse(Requester& r, const Transaction& t, FaultReaso
         faults_.record(Fault{reason, r.id, t});
     }
     return Stream::Result::Refused;
-}
-
-std::uint32_t Translator::stamp(const PlanHead& plan, const Requester& r) const
-{
-    return all_.load(std::memory_order_relaxed) +
-           r.changes.load(std::memory_order_relaxed) +
-           domains_[plan.domain_slot].load(std::memory_order_relaxed) +
-           pasids_[plan.pasid_slot].load(std::memory_order_relaxed);
-}
-
-bool Translator::current(const PlanHead& plan, const Requester& r) const
-{
-    return plan.valid && plan.stamp == stamp(plan, r);
 }
 
 Published<Plan>& Translator::slot_of(const Requester& r, Substream substream)
@@ -261,10 +207,10 @@ Expected<Plan, Translator::Refusal> Translator::resolve(const Requester& r,
     if (substream.present) {
         plan.pasid = substream.value;
     }
-    plan.head.valid = true;
-    plan.head.domain_slot = static_cast<std::uint16_t>(plan.domain % domain_slots);
-    plan.head.pasid_slot = static_cast<std::uint16_t>(plan.pasid % pasid_slots);
-    plan.head.stamp = stamp(plan.head, r);
+    const auto domain_slot = plan.domain % domain_slots;
+    const auto pasid_slot = plan.pasid % pasid_slots;
+    plan.head.set(PlanHead::valid, true);
+    plan.head.set_ends(stamp(r, domain_slot, pasid_slot), domain_slot, pasid_slot);
     std::atomic_thread_fence(std::memory_order_acquire);
     if (epoch_.load(std::memory_order_seq_cst) == epoch) {
         static_cast<void>(slot.try_publish(plan));

@@ -100,16 +100,24 @@ private:
                                               const Transaction& access);
 
     // translator.cpp: the caches.
-    Stream::Result translate(Requester& r, const Transaction& access, Translation& out);
-    Stream::Result translate_slowly(Requester& r, Transaction access, Translation& out);
+    bool hit(const Requester& r, const Transaction& access, Translation& out) const;
+    Stream::Result translate_slowly(Requester& r, const Transaction& access,
+                                    Translation& out);
     Stream::Result answer(const PlanHead& plan, Requester& r, const Transaction& access,
                           const Tlb::Hit& hit, Translation& out);
+    // Attributes of a cached translation: its rights, and whether D is set already.
+    static constexpr std::uint16_t dirty = 64;
     Stream::Result refuse(Requester& r, const Transaction& access, FaultReason reason,
                           bool muted);
     Expected<Plan, Refusal> resolve(const Requester& r, Substream substream);
     Published<Plan>& slot_of(const Requester& r, Substream substream);
-    bool current(const PlanHead& plan, const Requester& r) const;
-    std::uint32_t stamp(const PlanHead& plan, const Requester& r) const;
+    bool current(const PlanHead& plan, const Requester& r) const
+    {
+        return plan.has(PlanHead::valid) &&
+               plan.stamp() == stamp(r, plan.domain_slot(), plan.pasid_slot());
+    }
+    std::uint32_t stamp(const Requester& r, unsigned domain_slot,
+                        unsigned pasid_slot) const;
     bool bypassed(const Requester& r);
     void want_unmaps(Requester& r, bool wanted);
     void end_plans(Counter& counter);

@@ -169,7 +169,9 @@ TEST(Vtd_6_5_2_7_IEC, EntriesAreCachedUntilInvalidated)
     b.irte(9, 0x0000'0200'0049'0001, 0);
     EXPECT_EQ(b.send(b.handle(1))->data, 0x4031u);
     b.queue();
+    const auto changes = b.unit.interrupt_changes();
     b.submit(0x14 | 1ull << 32 | 1ull << 27, 0);  // entries 0 and 1
+    EXPECT_NE(b.unit.interrupt_changes(), changes);
     EXPECT_EQ(b.send(b.handle(1))->data, 0x4041u);
     EXPECT_EQ(b.send(b.handle(9))->data, 0x4039u);
     b.submit(0x04, 0);  // all

@@ -33,11 +33,12 @@ TEST(Vtd_11_4_2_CAP, FollowsTheConfiguration)
     c.aw_bits = 39;
     Board s(c);
     EXPECT_EQ(s.r64(CAP), 0x91d2'008c'2266'0206u);  // and FS1GP, FS5LP
-    // NEST, ERS, SRS, EAFS, PSS 20 bits, PASID, SMTS, SSADS, SSTS, FSTS, SMPWCS, RPS.
-    EXPECT_EQ(s.r64(ECAP), 0x0003'e99c'c4f0'0fdbu);
+    // NEST, ERS, SRS, EAFS, PSS 20 bits, PASID, SMTS, SSADS, SSTS, FSTS, SMPWCS, RPS,
+    // RPRIVS.
+    EXPECT_EQ(s.r64(ECAP), 0x0023'e99c'c4f0'0fdbu);
     c.pasid_bits = 0;
     Board n(c);
-    EXPECT_EQ(n.r64(ECAP), 0x0003'e804'84f0'0fdbu);  // no PASID, no ERS
+    EXPECT_EQ(n.r64(ECAP), 0x0023'e804'84f0'0fdbu);  // no PASID, no ERS
 }
 
 TEST(Vtd_Configuration, IsRefusedWithOneLineWhenTheArchitectureHasNoSuchValue)
