@@ -148,7 +148,8 @@ void Tlb::insert(Ticket ticket, const Tag& tag, const Mapping& mapping)
 
 void Tlb::bump(Counter& counter)
 {
-    counter.fetch_add(1, std::memory_order_seq_cst);
+    // The only writer; what orders it against an insert is the epoch.
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     // A sum of counters must not come round to a value some entry still holds.
     if ((++bumps_ & 0x7fff'ffff) == 0) {
         scrub();
@@ -185,19 +186,19 @@ void Tlb::invalidate_all()
     sizes_.store(0, std::memory_order_seq_cst);
     outer_sizes_.store(0, std::memory_order_seq_cst);
     inner_sizes_.store(0, std::memory_order_seq_cst);
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    next_epoch();
     bump(all_);
 }
 
 void Tlb::invalidate_domain(std::uint16_t domain)
 {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    next_epoch();
     bump(domains_[domain]);
 }
 
 void Tlb::invalidate_space(std::uint16_t space)
 {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    next_epoch();
     bump(spaces_[space]);
 }
 
@@ -216,9 +217,22 @@ void Tlb::evict(const Tag& tag, std::uint64_t input, unsigned log2size)
     }
 }
 
+void Tlb::invalidate_range(const Tag& tag, std::uint64_t first, std::uint64_t last)
+{
+    next_epoch();
+    evict_pages(tag, first, last);
+    bump_links(outer_, outer_sizes_.load(std::memory_order_seq_cst), tag.domain, first,
+               last);
+}
+
 void Tlb::invalidate_pages(const Tag& tag, std::uint64_t first, std::uint64_t last)
 {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    next_epoch();
+    evict_pages(tag, first, last);
+}
+
+void Tlb::evict_pages(const Tag& tag, std::uint64_t first, std::uint64_t last)
+{
     std::uint64_t probes = 0;
     for (auto sizes = sizes_.load(std::memory_order_seq_cst); sizes != 0;
          sizes &= sizes - 1) {
@@ -255,13 +269,13 @@ void Tlb::bump_links(Links& counters, std::uint64_t sizes, std::uint16_t domain,
 
 void Tlb::invalidate_outer(std::uint16_t domain, std::uint64_t first, std::uint64_t last)
 {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    next_epoch();
     bump_links(outer_, outer_sizes_.load(std::memory_order_seq_cst), domain, first, last);
 }
 
 void Tlb::invalidate_inner(std::uint16_t domain, std::uint64_t first, std::uint64_t last)
 {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    next_epoch();
     bump_links(inner_, inner_sizes_.load(std::memory_order_seq_cst), domain, first, last);
 }
 

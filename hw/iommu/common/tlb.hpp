@@ -102,6 +102,8 @@ public:
     void invalidate_all();
     void invalidate_domain(std::uint16_t domain);
     void invalidate_space(std::uint16_t space);
+    // invalidate_pages and invalidate_outer in one.
+    void invalidate_range(const Tag& tag, std::uint64_t first, std::uint64_t last);
     // Unlinked entries of `tag` that map any of [first, last].
     void invalidate_pages(const Tag& tag, std::uint64_t first, std::uint64_t last);
     void invalidate_outer(std::uint16_t domain, std::uint64_t first, std::uint64_t last);
@@ -225,6 +227,8 @@ private:
     bool lookup_other_sizes(Tag tag, std::uint64_t input, std::uint8_t tried,
                             std::atomic<std::uint8_t>& guess, Hit& hit) const;
     Entry* claim(const Tag& tag, const Mapping& mapping, std::uint64_t& sequence);
+    void next_epoch() { epoch_.fetch_add(1, std::memory_order_seq_cst); }
+    void evict_pages(const Tag& tag, std::uint64_t first, std::uint64_t last);
     void evict(const Tag& tag, std::uint64_t input, unsigned log2size);
     static bool empty(Entry& entry, std::uint64_t sequence);
     void bump(Counter& counter);

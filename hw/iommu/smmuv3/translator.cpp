@@ -318,8 +318,7 @@ void Translator::invalidate_va(Vmid vmid, std::optional<Asid> asid,
         tlb_.invalidate_space(tagged.space);
         return;
     }
-    tlb_.invalidate_pages(tagged, first, last);
-    tlb_.invalidate_outer(tagged.domain, first, last);
+    tlb_.invalidate_range(tagged, first, last);
 }
 
 void Translator::invalidate_ipa(Vmid vmid, const AddressRange& range)
