@@ -14,9 +14,11 @@
 #include "hw/pci/msix.h"
 #include "hw/pci/pcie.h"
 #include "migration/vmstate.h"
+#include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
+#include "qemu/thread.h"
 #include "system/iothread.h"
 #include "winiommu-compat.h"
 #include "winiommu-translator.h"
@@ -44,6 +46,11 @@ struct WinIommuDma {
     /* RAM between pin and unpin. */
     MemoryRegion* pinned_region;
     hwaddr pinned_offset;
+
+    /* Of a command in the iothread. */
+    QEMUBH* finish;
+    QemuEvent idle;
+    bool worked;
 
     void* saved;
     uint32_t saved_size;
@@ -148,11 +155,14 @@ static void board_unpin(void* opaque, const WiDmaAccess* access, void* pinned)
     rcu_read_unlock();
 }
 
+/* The iothread has done the work of the present command: publish it.  BQL held. */
 static void finish_bh(void* opaque)
 {
     WinIommuDma* d = opaque;
 
-    wi_dma_finish(d->dma);
+    if (qatomic_xchg(&d->worked, false)) {
+        wi_dma_finish(d->dma);
+    }
 }
 
 static void work_bh(void* opaque)
@@ -160,7 +170,9 @@ static void work_bh(void* opaque)
     WinIommuDma* d = opaque;
 
     wi_dma_work(d->dma);
-    aio_bh_schedule_oneshot(qemu_get_aio_context(), finish_bh, d);
+    qatomic_set(&d->worked, true);
+    qemu_bh_schedule(d->finish);
+    qemu_event_set(&d->idle); /* last: whoever waits may free us */
 }
 
 static void board_start(void* opaque)
@@ -168,6 +180,7 @@ static void board_start(void* opaque)
     WinIommuDma* d = opaque;
 
     if (d->iothread) {
+        qemu_event_reset(&d->idle);
         aio_bh_schedule_oneshot(iothread_get_aio_context(d->iothread), work_bh, d);
         return;
     }
@@ -235,11 +248,17 @@ static const MemoryRegionOps registers_ops = {
 
 /* ---------------------------------------------------------------- the PCI function */
 
-/* Nothing of ours runs in the iothread afterwards.  BQL held. */
+/*
+ * Nothing of ours runs in the iothread afterwards.  BQL held, but not while waiting: the
+ * command may need it itself, to reach a device.  Commands are bounded, so this ends.
+ */
 static void drain(WinIommuDma* d)
 {
     while (wi_dma_busy(d->dma)) {
-        aio_poll(qemu_get_aio_context(), true);
+        bql_unlock();
+        qemu_event_wait(&d->idle);
+        bql_lock();
+        finish_bh(d);
     }
 }
 
@@ -293,6 +312,8 @@ static void winiommu_dma_realize(PCIDevice* pci, Error** errp)
     }
     d->dma =
         wi_dma_new(&board, memory_region_get_ram_ptr(&d->buffer), d->iothread != NULL);
+    d->finish = qemu_bh_new(finish_bh, d);
+    qemu_event_init(&d->idle, true);
     memory_region_init_io(&d->registers, OBJECT(d), &registers_ops, d,
                           "winiommu-dma-registers", WI_DMA_MMIO_SIZE);
     pci_register_bar(pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &d->registers);
@@ -304,6 +325,8 @@ static void winiommu_dma_exit(PCIDevice* pci)
     WinIommuDma* d = WINIOMMU_DMA(pci);
 
     drain(d);
+    qemu_bh_delete(d->finish);
+    qemu_event_destroy(&d->idle);
     wi_dma_free(d->dma);
     msix_uninit_exclusive_bar(pci);
     msi_uninit(pci);

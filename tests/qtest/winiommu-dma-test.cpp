@@ -171,6 +171,23 @@ TEST_F(WiniommuDma, ResetWaitsForTheIothread)
     EXPECT_EQ(dma->read(ram, 4), Endpoint::done);
 }
 
+TEST_F(WiniommuDma, ResetWaitsAlsoForDmaThatNeedsTheBigLock)
+{
+    boot_one(
+        {"-object", "iothread,id=io0", "-device", "winiommu-dma,addr=4,iothread=io0"});
+    for (int i = 0; i < 10; ++i) {
+        // Registers, not memory: QEMU takes its big lock for each piece.
+        dma->w64(0x28, dma->registers() + 0x800);
+        dma->w32(0x30, 2048);
+        dma->w32(0x34, 200);
+        dma->w32(0x10, Endpoint::command_fill);
+        ASSERT_TRUE(machine->qmp("system_reset").ok);
+        dma = std::make_unique<Endpoint>(*machine, *config, Function{0, 4, 0},
+                                         virt::pci_window);
+        ASSERT_EQ(dma->read(ram, 4), Endpoint::done);
+    }
+}
+
 TEST_F(WiniommuDma, LogGoesToTheChardevAndStaysReadable)
 {
     const std::string file =
