@@ -95,10 +95,11 @@ timed_dd() { # what, then the arguments of dd
     what=$1
     shift
     start=$(milliseconds)
-    if dd "$@" 2>/tmp/dd.err; then
+    errors=/tmp/dd.${what##*/}
+    if dd "$@" 2>"$errors"; then
         say "time" "$what" $(($(milliseconds) - start))
     else
-        say failed "dd $*: $(tr '\n' ' ' </tmp/dd.err)"
+        say failed "dd $*: $(tr '\n' ' ' <"$errors")"
     fi
 }
 
@@ -120,11 +121,15 @@ exercise_disks() {
         timed_dd write/$disk if=/tmp/$source.in of=/dev/$disk bs=1M seek="$mib" count="$mib" oflag=direct conv=notrunc,fsync
     done
     rm -f /tmp/*.in
+    # Both at once: QEMU's main thread and its I/O thread translate side by side.
     for disk in nvme0n1 vda; do
-        timed_dd readback/$disk if=/dev/$disk of=/tmp/back bs=1M skip="$mib" count="$mib" iflag=direct
-        digest readback/$disk /tmp/back
-        rm -f /tmp/back
+        timed_dd readback/$disk if=/dev/$disk of=/tmp/$disk.back bs=1M skip="$mib" count="$mib" iflag=direct &
     done
+    wait
+    for disk in nvme0n1 vda; do
+        digest readback/$disk /tmp/$disk.back
+    done
+    rm -f /tmp/*.back
 }
 
 # Takes the disks from their drivers. Linux otherwise powers off with the virtio queues still set up but the IOMMU
