@@ -766,34 +766,24 @@ constexpr Rule rules[] = {
      "MapMdlToIoMmu(valid MDL) -> STATUS_SUCCESS, handle non-NULL; GPU DMA "
      "to each PFN address works (identity); after UnmapMdlFromIoMmu it "
      "faults.",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_205, nullptr},
     {206, Tag::Documented, 'Q',
      "UnmapMdlFromIoMmu returns VOID. [S: handle invalid afterwards; a "
      "second unmap is a caller bug]",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_206, nullptr},
     {207, Tag::Documented, 'Q',
      "AllocatePagesForMdl: success => MDL describes exactly TotalBytes "
      "(fully-required forced); request > 4 GiB-4096 fails; SkipBytes not a "
      "page multiple fails. [S: failure codes]",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_207, nullptr},
     {208, Tag::Documented, 'Q',
      "FreePagesFromMdl(handle) -> STATUS_SUCCESS. [S: IOMMU mapping removed "
      "and flushed before the pages return to the OS]",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_208, nullptr},
     {209, Tag::Guide, 'Q',
      "Linked adapters: one MapMdlToIoMmu on the lead handle is visible to "
      "all adapters (shared domain).",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_209, nullptr},
     {210, Tag::Documented, 'Q',
      "Begin/EndExclusiveAccess strictly paired around every domain switch; "
      "no other DDI call and no GPU DMA between.",
@@ -803,40 +793,28 @@ constexpr Rule rules[] = {
     {211, Tag::Documented, 'Q',
      "IommuIsolationRequired with no attachable IOMMU -> device start fails;"
      " mismatch between IOMMU caps and VidMm caps is an error.",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_211, nullptr},
     {212, Tag::Guide, 'Q',
      "HighestVisibleAddress < highest RAM and DmaRemappingSupported=0 -> "
      "adapter start fails; =1 -> attached before StartDevice and all ADL "
      "addresses <= HighestVisibleAddress.",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_212, nullptr},
     {213, Tag::Documented, 'Q',
      "AllocateAdl: Size/4096 == PageCount; misaligned Offset/Size -> failure"
      " (STATUS_INVALID_PARAMETER is the documented example).",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_213, nullptr},
     {214, Tag::Documented, 'Q',
      "RequireContiguous on an MDL- or SECTION-type object -> failure; on "
      "CONTIGUOUS/IO_SPACE -> Contiguous=1.",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_214, nullptr},
     {215, Tag::Documented, 'Q',
      "Contiguous ADL: page k = BasePageNumber+k; else Pages[k].",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_215, nullptr},
     {216, Tag::Documented, 'Q',
      "Object created with hAdapter: Open -> failure. Created with NULL: "
      "hAdapterMemoryObject NULL and Open required before AllocateAdl. Open "
      "on a second adapter -> failure.",
-     nullptr,
-     "not checked yet: there is no model display adapter that a provider "
-     "could serve"},
+     rule_216, nullptr},
     {217, Tag::Guide, 'Q',
      "Leaking an ADL or adapter object at teardown -> fatal (0x1E4 subcode 7"
      " / 6); unlocking memory with live ADLs -> subcode 5.",

@@ -43,6 +43,9 @@ public:
     virtual IoGetIommuInterfaceFunction* get_interface() const = 0;
     virtual IoGetIommuInterfaceExFunction* get_interface_ex() const = 0;
 
+    // Null when the provider has none.
+    virtual const WdmDisplay* display() const = 0;
+
     // Null when this machine has no such device.
     virtual PDEVICE_OBJECT device(Who who) = 0;
     virtual WdmDeviceIdentity& identity(Who who) = 0;

@@ -123,7 +123,7 @@ bool load(const std::string& path, sim::Provider& provider, std::string& error)
 {
     if (path.empty()) {
         provider = {IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
-                    IoGetIommuInterfaceEx};
+                    IoGetIommuInterfaceEx, IommuProviderDisplay};
         return true;
     }
     const auto full = path.find('/') == std::string::npos ? "./" + path : path;
@@ -132,6 +132,8 @@ bool load(const std::string& path, sim::Provider& provider, std::string& error)
         error = std::string("the provider cannot be loaded: ") + dlerror();
         return false;
     }
+    provider.display = reinterpret_cast<decltype(provider.display)>(
+        dlsym(object, "IommuProviderDisplay"));
     return find(object, "IommuProviderStart", provider.start, error) &&
            find(object, "IommuProviderStop", provider.stop, error) &&
            find(object, "IoGetIommuInterface", provider.get_interface, error) &&

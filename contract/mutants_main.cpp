@@ -19,7 +19,8 @@ MakeHome home_of(const sim::Options& options)
 {
     return [options](std::string&) {
         const sim::Provider reference{IommuProviderStart, IommuProviderStop,
-                                      IoGetIommuInterface, IoGetIommuInterfaceEx};
+                                      IoGetIommuInterface, IoGetIommuInterfaceEx,
+                                      IommuProviderDisplay};
         return std::unique_ptr<Home, void (*)(Home*)>(
             new sim::Machine(reference, options),
             [](Home* h) { delete static_cast<sim::Machine*>(h); });

@@ -165,7 +165,8 @@ bool sweep(sim::Machine& machine, bool pasids, const Call& call)
 bool run(sim::Kind kind)
 {
     const sim::Provider reference{IommuProviderStart, IommuProviderStop,
-                                  IoGetIommuInterface, IoGetIommuInterfaceEx};
+                                  IoGetIommuInterface, IoGetIommuInterfaceEx,
+                                  IommuProviderDisplay};
     sim::Machine machine(reference, {.kind = kind});
     std::cout << sim::name_of(kind) << "\n";
     const bool pasids = kind != sim::Kind::Q35;

@@ -111,7 +111,8 @@ void comer_and_goer(Shared& s, PIOMMU_DMA_DEVICE device)
 bool run(sim::Kind kind)
 {
     const sim::Provider reference{IommuProviderStart, IommuProviderStop,
-                                  IoGetIommuInterface, IoGetIommuInterfaceEx};
+                                  IoGetIommuInterface, IoGetIommuInterfaceEx,
+                                  IommuProviderDisplay};
     sim::Machine machine(reference, {.kind = kind});
     if (const char* error = machine.start(); error != nullptr) {
         std::cout << error << "\n";

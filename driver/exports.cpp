@@ -22,3 +22,8 @@ NTSTATUS WDM_CALL IoGetIommuInterfaceEx(ULONG Version, ULONGLONG Flags,
 {
     return iommu::driver::get_interface_ex(Version, Flags, InterfaceOut);
 }
+
+const WdmDisplay* WDM_CALL IommuProviderDisplay(void)
+{
+    return iommu::driver::display();
+}

@@ -11,6 +11,7 @@ void stop();
 NTSTATUS get_interface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut);
 NTSTATUS get_interface_ex(ULONG Version, ULONGLONG Flags,
                           PDMA_IOMMU_INTERFACE_EX InterfaceOut);
+const WdmDisplay* display();
 
 class System;
 // The instance that the slots act on from now on.

@@ -209,5 +209,16 @@ void rule_201(Test& t);
 void rule_202(Test& t);
 void rule_203(Test& t);
 void rule_204(Test& t);
+void rule_205(Test& t);
+void rule_206(Test& t);
+void rule_207(Test& t);
+void rule_208(Test& t);
+void rule_209(Test& t);
+void rule_211(Test& t);
+void rule_212(Test& t);
+void rule_213(Test& t);
+void rule_214(Test& t);
+void rule_215(Test& t);
+void rule_216(Test& t);
 
 }  // namespace iommu::contract

@@ -23,6 +23,7 @@ struct Provider {
     decltype(&IommuProviderStop) stop = nullptr;
     IoGetIommuInterfaceFunction* get_interface = nullptr;
     IoGetIommuInterfaceExFunction* get_interface_ex = nullptr;
+    decltype(&IommuProviderDisplay) display = nullptr;  // may be missing
 };
 
 // SMMUv3 on arm64; VT-d on x64, in legacy and in scalable mode.
@@ -53,6 +54,10 @@ public:
     IoGetIommuInterfaceExFunction* get_interface_ex() const override
     {
         return provider_.get_interface_ex;
+    }
+    const WdmDisplay* display() const override
+    {
+        return provider_.display == nullptr ? nullptr : provider_.display();
     }
     PDEVICE_OBJECT device(Who who) override;
     WdmDeviceIdentity& identity(Who who) override;

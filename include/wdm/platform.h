@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "wdm/dma_iommu.h"
+#include "wdm/dxgk_iommu.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -98,6 +99,33 @@ typedef struct WdmPlatform {
  */
 NTSTATUS WDM_CALL IommuProviderStart(const WdmPlatform* platform);
 VOID WDM_CALL IommuProviderStop(void);
+
+/*
+ * The display port driver, as far as it deals with an IOMMU.  A provider that has one
+ * exports IommuProviderDisplay; one that has not is not judged by the rules about it.
+ */
+typedef struct WdmDisplay {
+    /*
+     * What happens around DxgkDdiStartDevice: the capabilities the miniport reported, and
+     * the devices of a linked adapter, the lead first.  One domain for all of them.
+     */
+    NTSTATUS(WDM_CALL* StartAdapter)
+    (const PDEVICE_OBJECT* devices, ULONG count, DXGK_IOMMU_CAPS iommu,
+     DXGK_PHYSICAL_MEMORY_CAPS memory, uint64_t highest_installed, HANDLE* hAdapter);
+    NTSTATUS(WDM_CALL* StopAdapter)(HANDLE hAdapter);
+
+    DXGKCB_MAPMDLTOIOMMU* MapMdlToIommu;
+    DXGKCB_UNMAPMDLFROMIOMMU* UnmapMdlFromIommu;
+    DXGKCB_ALLOCATEPAGESFORMDL* AllocatePagesForMdl;
+    DXGKCB_FREEPAGESFROMMDL* FreePagesFromMdl;
+    DXGKCB_CREATEPHYSICALMEMORYOBJECT* CreatePhysicalMemoryObject;
+    DXGKCB_DESTROYPHYSICALMEMORYOBJECT* DestroyPhysicalMemoryObject;
+    DXGKCB_OPENPHYSICALMEMORYOBJECT* OpenPhysicalMemoryObject;
+    DXGKCB_CLOSEPHYSICALMEMORYOBJECT* ClosePhysicalMemoryObject;
+    DXGKCB_ALLOCATEADL* AllocateAdl;
+    DXGKCB_FREEADL* FreeAdl;
+} WdmDisplay;
+const WdmDisplay* WDM_CALL IommuProviderDisplay(void);
 
 #ifdef __cplusplus
 }
