@@ -19,11 +19,11 @@ MemoryResult result(int status)
 
 Stream* stream_of(WiStream* handle)
 {
-    return reinterpret_cast<Stream*>(handle);
+    return static_cast<Stream*>(handle);
 }
 const Stream* stream_of(const WiStream* handle)
 {
-    return reinterpret_cast<const Stream*>(handle);
+    return static_cast<const Stream*>(handle);
 }
 
 }  // namespace
@@ -91,6 +91,7 @@ void wi_iommu_free(WiIommu* iommu)
 void wi_iommu_reset(WiIommu* iommu)
 {
     iommu->device->reset();
+    iommu->device->epoch().advance();
 }
 
 uint64_t wi_iommu_mmio_read(WiIommu* iommu, uint64_t offset, unsigned size)
@@ -101,6 +102,9 @@ uint64_t wi_iommu_mmio_read(WiIommu* iommu, uint64_t offset, unsigned size)
 void wi_iommu_mmio_write(WiIommu* iommu, uint64_t offset, unsigned size, uint64_t value)
 {
     iommu->device->mmio_write(offset, size, value);
+    // Any register may change what a translation gives, and every command comes through
+    // one.
+    iommu->device->epoch().advance();
 }
 
 void wi_iommu_set_ram(WiIommu* iommu, const WiRamRegion* regions, size_t count)
@@ -128,12 +132,14 @@ void* wi_iommu_save(const WiIommu* iommu, size_t* size)
 
 const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size)
 {
-    return iommu->device->load({static_cast<const std::byte*>(state), size});
+    const char* wrong = iommu->device->load({static_cast<const std::byte*>(state), size});
+    iommu->device->epoch().advance();
+    return wrong;
 }
 
 WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie)
 {
-    return reinterpret_cast<WiStream*>(iommu->device->stream(id, cookie));
+    return iommu->device->stream(id, cookie);
 }
 
 void wi_access_begins(void)
@@ -141,8 +147,8 @@ void wi_access_begins(void)
     RefusedPieces::begin();
 }
 
-bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes,
-                         uint32_t substream, WiTranslation* out)
+bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
+                       uint32_t substream, WiTranslation* out)
 {
     const Transaction access{
         .address = Iova{address},
@@ -154,8 +160,13 @@ bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes
         .delivery = attributes & WI_PIECES ? Delivery::Pieces : Delivery::Whole,
     };
     Translation translation;
-    if (stream_of(stream)->translate(access, translation) != Stream::Result::Ok) {
+    auto& asked = *stream_of(stream);
+    const auto begun = __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE);
+    if (asked.translate(access, translation) != Stream::Result::Ok) {
         return false;
+    }
+    if (!(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM))) {
+        asked.remember(begun, access, translation);
     }
     *out = {translation.output.value, translation.mask, translation.read,
             translation.write};

@@ -106,9 +106,68 @@ typedef struct WiTranslation {
 } WiTranslation;
 
 WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
+
+/*
+ * A stream's last answers, so that the next access to a page needs no call.  Written by
+ * the core (iommu/answers.hpp), read below by any thread; nobody else looks inside.
+ */
+typedef struct WiAnswer {
+    uint64_t version; /* epoch << 16 | a count; WI_ANSWER_BUSY while being written */
+    uint64_t input;   /* the page asked for */
+    uint64_t output;  /* the page it maps to, and the bits below */
+    uint64_t reserved;
+} WiAnswer;
+
+struct WiStream {
+    const WiAnswer* answers; /* WI_ANSWERS of them */
+    const uint64_t* epoch;   /* of the device: older answers are dead */
+};
+
+#define WI_ANSWERS 1024u
+#define WI_ANSWER_BUSY UINT64_MAX
+#define WI_ANSWER_SIZE                                                                   \
+    0x3fu /* log2 of the block's size; 63 for all of the address space */
+#define WI_ANSWER_READ (1u << 6)
+#define WI_ANSWER_WRITE (1u << 7)
+#define WI_ANSWER_WAS_READ (1u << 8) /* the kinds of access this was the answer to */
+#define WI_ANSWER_WRITTEN (1u << 9)
+
+/* The answer to the same question asked before, if it still holds. */
+static inline bool wi_stream_recall(const WiStream* stream, uint64_t address, bool write,
+                                    WiTranslation* out)
+{
+    const WiAnswer* line = &stream->answers[address >> 12 & (WI_ANSWERS - 1)];
+    const uint64_t version = __atomic_load_n(&line->version, __ATOMIC_ACQUIRE);
+    const uint64_t input = __atomic_load_n(&line->input, __ATOMIC_RELAXED);
+    const uint64_t output = __atomic_load_n(&line->output, __ATOMIC_RELAXED);
+
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (version >> 16 != __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE) ||
+        input != (address & ~(uint64_t)0xfff) ||
+        !(output & (write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ)) ||
+        __atomic_load_n(&line->version, __ATOMIC_RELAXED) != version) {
+        return false;
+    }
+    out->output = (output & ~(uint64_t)0xfff) | (address & 0xfff);
+    out->mask = UINT64_MAX >> (64 - (output & WI_ANSWER_SIZE));
+    out->read = output & WI_ANSWER_READ;
+    out->write = output & WI_ANSWER_WRITE;
+    return true;
+}
+
+/* wi_stream_translate without looking at the last answers. */
+bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
+                       uint32_t substream, WiTranslation* out);
+
 /* true: *out is valid.  false: refused, and recorded if the architecture says so. */
-bool wi_stream_translate(WiStream* stream, uint64_t address, unsigned attributes,
-                         uint32_t substream, WiTranslation* out);
+static inline bool wi_stream_translate(WiStream* stream, uint64_t address,
+                                       unsigned attributes, uint32_t substream,
+                                       WiTranslation* out)
+{
+    return (!(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM)) &&
+            wi_stream_recall(stream, address, attributes & WI_WRITE, out)) ||
+           wi_stream_resolve(stream, address, attributes, substream, out);
+}
 /*
  * The next access this thread asks for with WI_PIECES is a transaction of its own, never
  * the rest of one that was refused; see hw/iommu/common/pieces.hpp.

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "iommu/answers.hpp"
 #include "iommu/host.hpp"
 #include "iommu/memory.hpp"
 #include "iommu/transaction.hpp"
@@ -15,7 +16,7 @@ namespace iommu {
 
 // One requester (an SMMU StreamID, a VT-d source-id).  Created once, lives as long as its
 // device; the caller keeps the pointer, so a translation starts without a lookup.
-class Stream {
+class Stream : public Answers {
 public:
     enum class Result : std::uint8_t { Ok, Refused };
 
@@ -34,7 +35,10 @@ public:
     StreamCookie cookie() const { return cookie_; }
 
 protected:
-    explicit Stream(StreamCookie cookie) : cookie_(cookie) {}
+    Stream(StreamCookie cookie, const Epoch& clock, Kept kept)
+        : Answers(clock, kept), cookie_(cookie)
+    {
+    }
     ~Stream() = default;
 
 private:
@@ -62,6 +66,14 @@ public:
     virtual const char* load(std::span<const std::byte> state) = 0;
 
     virtual GuestMemory& memory() = 0;
+
+    // Moves on when an answer given before may no longer hold: after each register write
+    // (the C interface sees to that), and before software is told that commands
+    // completed.
+    Epoch& epoch() { return epoch_; }
+
+private:
+    Epoch epoch_;
 };
 
 }  // namespace iommu

@@ -251,6 +251,7 @@ void Smmuv3::signal_completion(Command command)
     MsiTarget target;
     target.address = sync[Sync::MSIAddress] << 2 & oas_mask();
     target.data = sync[Sync::MSIData];
+    epoch().advance();  // whoever waits for this interrupt relies on what came before
     // The check for zero is on the whole field, before truncation to the OAS.
     interrupt(Line::CommandSync, sync[Sync::MSIAddress] != 0 ? &target : nullptr,
               static_cast<std::uint32_t>(Gerror::MSI_CMDQ_ABT_ERR.mask));

@@ -12,7 +12,9 @@ namespace iommu::smmu {
 class Smmuv3::Requester final : public Stream {
 public:
     Requester(Smmuv3& smmu, StreamId id, StreamCookie cookie)
-        : Stream(cookie), smmu_(smmu), entry_(id), id_(id)
+        : Stream(cookie, smmu.epoch(),
+                 smmu.configuration_.capabilities.tlb ? Kept::Yes : Kept::No),
+          smmu_(smmu), entry_(id), id_(id)
     {
     }
 

@@ -43,7 +43,7 @@ constexpr std::uint64_t page_size = 0x1000;
 Vtd::Vtd(const Configuration& configuration, Host& host)
     : configuration_(configuration), host_(host), memory_(host),
       faults_(host, configuration.fault_records), interrupts_(memory_, faults_),
-      translator_(configuration_, memory_, faults_)
+      translator_(configuration_, memory_, faults_, epoch())
 {
     publish();
     publish_interrupts();

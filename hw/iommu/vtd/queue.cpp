@@ -263,6 +263,7 @@ std::optional<QueueError> Vtd::wait(const WaitDescriptor& d)
     if (d.res0_violated() || d[WaitDescriptor::PD]) {
         return QueueError::ReservedField;
     }
+    epoch().advance();  // whoever waits relies on what came before
     if (d[WaitDescriptor::SW]) {
         const auto status = static_cast<std::uint32_t>(d[WaitDescriptor::StatusData]);
         std::atomic_thread_fence(std::memory_order_release);

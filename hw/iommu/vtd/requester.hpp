@@ -9,7 +9,9 @@ namespace iommu::vtd {
 class Translator::Requester final : public Stream {
 public:
     Requester(Translator& translator, SourceId source, StreamCookie cookie)
-        : Stream(cookie), owner(translator), id(source)
+        : Stream(cookie, translator.answers_epoch_,
+                 translator.configuration_.tlb ? Kept::Yes : Kept::No),
+          owner(translator), id(source)
     {
     }
 

@@ -54,9 +54,9 @@ FaultReason denied(bool scalable, const Transaction& t, Rights allowed)
 }  // namespace
 
 Translator::Translator(const Configuration& configuration, GuestMemory& memory,
-                       FaultLog& faults)
+                       FaultLog& faults, const Epoch& answers)
     : configuration_(configuration), memory_(memory), faults_(faults),
-      tlb_(configuration.tlb ? log2_tlb_entries : 0)
+      answers_epoch_(answers), tlb_(configuration.tlb ? log2_tlb_entries : 0)
 {
 }
 

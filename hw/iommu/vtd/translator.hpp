@@ -49,7 +49,8 @@ struct PageRange {
 
 class Translator {
 public:
-    Translator(const Configuration& configuration, GuestMemory& memory, FaultLog& faults);
+    Translator(const Configuration& configuration, GuestMemory& memory, FaultLog& faults,
+               const Epoch& answers);
     ~Translator();
 
     // One caller at a time, here and for all invalidations.
@@ -135,6 +136,7 @@ private:
     const Configuration& configuration_;
     GuestMemory& memory_;
     FaultLog& faults_;
+    const Epoch& answers_epoch_;
     Published<Settings> settings_;
     Tlb tlb_;
 
