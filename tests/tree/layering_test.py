@@ -16,8 +16,10 @@ FAULT_NAMES = ("hw/iommu/smmuv3/fault.hpp",)
 
 
 def tracked():
-    listed = subprocess.run(["git", "-C", paths.REPO, "ls-files", "-z"], capture_output=True,
-                            text=True, check=True).stdout
+    # Also as root in somebody else's clone.
+    git = ["git", "-c", "safe.directory=*", "-C", paths.REPO]
+    listed = subprocess.run([*git, "ls-files", "-z"], capture_output=True, text=True,
+                            check=True).stdout
     return [paths.REPO / name for name in listed.split("\0") if name]
 
 
