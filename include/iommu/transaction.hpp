@@ -33,7 +33,7 @@ struct Transaction {
 
 // The block around the input that translates the same way: [address & ~mask, address |
 // mask] maps to the block at `output & ~mask`.  `output` is the translation of the input
-// itself. An all-ones mask says the whole address space maps to itself.
+// itself.  With nothing translated the mask covers every address that may pass.
 struct Translation {
     Gpa output{};
     std::uint64_t mask = 0;
