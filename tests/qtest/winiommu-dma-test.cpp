@@ -144,6 +144,19 @@ TEST_F(WiniommuDma, MsixMessageIsWrittenWhereTheTableSays)
     EXPECT_EQ(machine->read32(ram + 0x5004), 0u);
 }
 
+TEST_F(WiniommuDma, WorksWhereMessagesDoNot)
+{
+    boot_one({"-M", "virt,gic-version=3,its=off", "-device", "winiommu-dma,addr=4"});
+    for (unsigned capability = dma->read_config(0x34) & 0xff; capability != 0;
+         capability = dma->read_config(capability) >> 8 & 0xff) {
+        EXPECT_NE(dma->read_config(capability) & 0xff, 0x05u) << "MSI";
+        EXPECT_NE(dma->read_config(capability) & 0xff, 0x11u) << "MSI-X";
+    }
+    dma->w32(0xc0, 0);
+    EXPECT_EQ(dma->fill(ram, 8, 0x1234), Endpoint::done);
+    EXPECT_EQ(machine->read64(ram), 0x1234u);
+}
+
 TEST_F(WiniommuDma, CommandsRunInAnIothread)
 {
     boot_one(
