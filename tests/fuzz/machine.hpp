@@ -107,6 +107,12 @@ public:
         return true;
     }
 
+    std::uint64_t load_before(std::uint64_t at) const
+    {
+        std::uint64_t v = 0;
+        std::memcpy(&v, shadow_.data() + at, 8);
+        return v;
+    }
     // Inside end()'s question: the byte before and after.
     std::uint8_t was(std::uint64_t at) const { return shadow_[at]; }
     std::uint8_t is(std::uint64_t at) const { return ram_[at]; }

@@ -211,11 +211,17 @@ private:
     // names.
     bool msi_by_command(std::uint64_t at)
     {
+        const std::uint64_t field =
+            0x00ff'ffff'ffff'fffc & ((1ull << oas_) - 1);  // 3.4.3
         for (std::uint64_t c = 0; c < fuzz::Memory::size; c += 16) {
             std::uint64_t low = 0, high = 0;
             memory_.load(c, low);
             memory_.load(c + 8, high);
-            if ((low & 0xff) == 0x46 && (high & 0x00ff'ffff'ffff'fffc) == at) {
+            // A command may lie where the Event queue or another MSI writes.
+            const auto old_low = memory_.load_before(c),
+                       old_high = memory_.load_before(c + 8);
+            if (((low & 0xff) == 0x46 && (high & field) == at) ||
+                ((old_low & 0xff) == 0x46 && (old_high & field) == at)) {
                 return true;
             }
         }
