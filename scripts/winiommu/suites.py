@@ -97,6 +97,8 @@ def meson_tests(build, wanted):
     for test in _introspect(build, "--tests"):
         # Meson says 'project:suite', or the project alone for a test without a suite.
         test["suites"] = {suite.partition(":")[2] for suite in test["suite"]}
+        # Programs among the arguments are named from the build directory, as under Meson.
+        test["workdir"] = test.get("workdir") or str(build)
         if wanted(test["suites"]):
             tests.append(test)
     return tests
