@@ -155,7 +155,10 @@ def _check_event_interrupt(result, transcript):
     """Linux takes the SMMU's events by the kind of interrupt the device was given: an MSI of the ITS, or a wire."""
     table = transcript.files.get("interrupts", b"").decode(errors="replace").splitlines()
     lines = [" ".join(line.split()) for line in table if "arm-smmu-v3-evtq" in line]
-    kind = "GICv3" if result.case.variant == "wired" else "ITS-"
+    # Linux 6.1 does not know the IORT's DEVICEID_VALID (DEN 0049 E.e): with all four GSIVs given, as here, it
+    # takes the wires and leaves the DeviceID mapping alone.
+    case = result.case
+    kind = "GICv3" if case.variant == "wired" or (case.acpi and case.kernel == "6.1") else "ITS-"
     result.add("events come as asked", len(lines) == 1 + result.case.setup.second and all(kind in line for line in lines),
                "; ".join(lines) or "there is no event interrupt")
 
