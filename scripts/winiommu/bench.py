@@ -2,7 +2,7 @@
 """`./winiommu bench`: our devices against QEMU's, the floor and nothing, in one run."""
 import pathlib
 
-from . import qemu, ui
+from . import packages, qemu, ui
 from .benchmark import qtest
 from .benchmark import run as benchmark
 
@@ -30,6 +30,7 @@ def run(args):
     if args.json and not args.json.resolve().parent.is_dir():
         raise ui.Error(f"--json {args.json}: its directory does not exist",
                        f"mkdir -p {args.json.parent}")
+    packages.ensure("bench")
     built = qemu.from_options(args)
     try:
         return benchmark.run(lambda target: str(built.system(target)), args.device,
