@@ -147,6 +147,17 @@ static acpi::Satc convert(const WiDmarSatc& c)
     return {c.segment, c.atc_required, convert_all(c.scopes, c.scope_count)};
 }
 
+static acpi::RootPort convert(const WiRootPort& c)
+{
+    return {.host_bridge = text(c.host_bridge),
+            .name = text(c.name),
+            .declare = c.declare,
+            .address = convert(c.address),
+            .properties = {.hot_plug_in_d3 = c.hot_plug_in_d3,
+                           .external_facing_uid = optional(c.external_facing_uid),
+                           .dma_property_uid = optional(c.dma_property_uid)}};
+}
+
 static void* hand_over(const std::vector<std::byte>& bytes, std::size_t* size)
 {
     *size = bytes.size();
@@ -199,13 +210,11 @@ void* wi_acpi_dmar(const WiDmar* c, size_t* size, const char** error)
         size, error);
 }
 
-void* wi_acpi_root_port_dsd(bool hot_plug_in_d3, uint32_t external_facing_uid,
-                            uint32_t dma_property_uid, size_t* size)
+void* wi_acpi_root_ports(const WiAcpiIds* ids, const WiRootPort* ports, size_t count,
+                         size_t* size, const char** error)
 {
-    return hand_over(
-        acpi::build_root_port_dsd({.hot_plug_in_d3 = hot_plug_in_d3,
-                                   .external_facing_uid = optional(external_facing_uid),
-                                   .dma_property_uid = optional(dma_property_uid)}),
-        size);
+    return hand_over(acpi::build_root_ports_ssdt(
+                         {.ids = convert(*ids), .ports = convert_all(ports, count)}),
+                     size, error);
 }
 }

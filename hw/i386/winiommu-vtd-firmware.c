@@ -134,12 +134,22 @@ static void free_scopes(Scopes* scopes)
     g_ptr_array_free(scopes->hops, true);
 }
 
+WiAcpiIds winiommu_vtd_acpi_ids(const char* oem_id, const char* oem_table_id)
+{
+    WiAcpiIds ids = {.oem_revision = 1};
+
+    memcpy(ids.oem_id, oem_id, strnlen(oem_id, sizeof(ids.oem_id)));
+    memcpy(ids.oem_table_id, oem_table_id,
+           strnlen(oem_table_id, sizeof(ids.oem_table_id)));
+    return ids;
+}
+
 void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* linker,
                              const char* oem_id, const char* oem_table_id)
 {
     WinIommuVtd* s = WINIOMMU_VTD(device);
     Scopes unit_scopes = new_scopes(), reserved_scopes = new_scopes();
-    WiDmar dmar = {.ids.oem_revision = 1};
+    WiDmar dmar = {.ids = winiommu_vtd_acpi_ids(oem_id, oem_table_id)};
     WiDmarUnit unit;
     WiDmarReserved reserved = {};
     const WiDmarAtsr all_ports = {};
@@ -147,9 +157,6 @@ void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* lin
     void* table;
     size_t size;
 
-    memcpy(dmar.ids.oem_id, oem_id, strnlen(oem_id, sizeof(dmar.ids.oem_id)));
-    memcpy(dmar.ids.oem_table_id, oem_table_id,
-           strnlen(oem_table_id, sizeof(dmar.ids.oem_table_id)));
     describe(s, &unit_scopes, &dmar, &unit);
     if (s->rmrr) {
         describe_reserved(&reserved_scopes, &reserved, s->rmrr);

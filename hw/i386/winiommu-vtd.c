@@ -110,6 +110,7 @@ static void machine_done(Notifier* notifier, void* data)
                      BUS(s->bus)->name);
         exit(1);
     }
+    winiommu_vtd_mark_ports(s);
     winiommu_host_refresh(&s->host);
 }
 
@@ -151,6 +152,9 @@ static void winiommu_vtd_realize(DeviceState* dev, Error** errp)
 
     s->bus = pc->pcibus;
     take_common_properties(s);
+    if (s->dma_protection && !winiommu_vtd_grant_native_pcie(s->bus, errp)) {
+        return;
+    }
     if (!create_core(s, errp)) {
         return;
     }
@@ -219,6 +223,9 @@ static const Property winiommu_vtd_properties[] = {
     DEFINE_PROP_BOOL("x2apic-opt-out", WinIommuVtd, x2apic_opt_out, false),
     DEFINE_PROP_BOOL("include-pci-all", WinIommuVtd, include_pci_all, false),
     DEFINE_PROP_STRING("rmrr", WinIommuVtd, rmrr),
+    DEFINE_PROP_STRING("external-ports", WinIommuVtd, external_ports),
+    DEFINE_PROP_STRING("accessible-ports", WinIommuVtd, accessible_ports),
+    DEFINE_PROP_STRING("d3-hot-plug-ports", WinIommuVtd, d3_hot_plug_ports),
 };
 
 static void winiommu_vtd_class_init(ObjectClass* klass, WI_CLASS_DATA data)
@@ -237,6 +244,7 @@ static void winiommu_vtd_class_init(ObjectClass* klass, WI_CLASS_DATA data)
     device_class_set_props(dc, winiommu_vtd_properties);
     RESETTABLE_CLASS(klass)->phases.exit = winiommu_vtd_reset_exit;
     WINIOMMU_FIRMWARE_CLASS(klass)->build_acpi = winiommu_vtd_build_acpi;
+    WINIOMMU_FIRMWARE_CLASS(klass)->build_ssdt = winiommu_vtd_build_ssdt;
     tc->function = winiommu_vtd_function;
     tc->translate = winiommu_host_translate;
 }

@@ -34,12 +34,25 @@ struct WinIommuVtd {
     bool include_pci_all;
     char* rmrr;
 
+    /* What the SSDT says about root ports: their ids, with colons between. */
+    char* external_ports;
+    char* accessible_ports;
+    char* d3_hot_plug_ports;
+    GArray* ports; /* found by winiommu_vtd_mark_ports() */
+
     uint32_t interrupt_changes;
     Notifier machine_done;
 };
 
 /* winiommu-vtd-firmware.c */
+WiAcpiIds winiommu_vtd_acpi_ids(const char* oem_id, const char* oem_table_id);
 void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* linker,
+                             const char* oem_id, const char* oem_table_id);
+
+/* winiommu-vtd-platform.c */
+bool winiommu_vtd_grant_native_pcie(PCIBus* bus, Error** errp);
+void winiommu_vtd_mark_ports(WinIommuVtd* s);
+void winiommu_vtd_build_ssdt(Object* device, GArray* table_data, BIOSLinker* linker,
                              const char* oem_id, const char* oem_table_id);
 
 #endif

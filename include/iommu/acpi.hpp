@@ -190,4 +190,19 @@ struct RootPortProperties {
 // nothing to say.
 std::vector<std::byte> build_root_port_dsd(const RootPortProperties& properties);
 
+// A root port and where the namespace has it: `name` below `host_bridge`.
+struct RootPort {
+    std::string host_bridge;  // absolute, such as \_SB.PCI0
+    std::string name;         // up to four characters
+    bool declare = false;     // the machine's own tables do not have this device
+    PciHop address{};         // for _ADR; used when it is declared
+    RootPortProperties properties;
+};
+struct RootPorts {
+    OemIds ids{};
+    std::vector<RootPort> ports;
+};
+// An SSDT, revision 2, that adds each port's _DSD to its device.
+Table build_root_ports_ssdt(const RootPorts& description);
+
 }  // namespace iommu::acpi

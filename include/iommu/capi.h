@@ -384,12 +384,19 @@ typedef struct WiDmar {
 
 void* wi_acpi_dmar(const WiDmar* dmar, size_t* size, const char** error);
 
-/*
- * AML of a root port's _DSD, to be appended inside its Device.  Each UID is WI_ACPI_NONE
- * for a property that is not wanted.  NULL and *size 0 when none is.
- */
-void* wi_acpi_root_port_dsd(bool hot_plug_in_d3, uint32_t external_facing_uid,
-                            uint32_t dma_property_uid, size_t* size);
+typedef struct WiRootPort {
+    const char* host_bridge; /* absolute path in the namespace, such as \_SB.PCI0 */
+    const char* name;        /* of the port's device below it, up to four characters */
+    bool declare;            /* the machine's own tables have no such device */
+    WiPciHop address;        /* for _ADR, when it is declared */
+    bool hot_plug_in_d3;
+    uint32_t external_facing_uid; /* or WI_ACPI_NONE */
+    uint32_t dma_property_uid;    /* or WI_ACPI_NONE */
+} WiRootPort;
+
+/* An SSDT that gives root ports their _DSD.  A port without a property is an error. */
+void* wi_acpi_root_ports(const WiAcpiIds* ids, const WiRootPort* ports, size_t count,
+                         size_t* size, const char** error);
 
 #ifdef __cplusplus
 }

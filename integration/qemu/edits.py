@@ -42,9 +42,8 @@ def _allow(path, machine_class):
 
 _BUILD = """\
     if (winiommu_firmware_present()) {{
-        acpi_add_table(table_offsets, tables_blob);
-        winiommu_firmware_build_acpi(tables_blob, tables->linker, {0}->oem_id,
-                                     {0}->oem_table_id);
+        winiommu_firmware_build_acpi(table_offsets, tables_blob, tables->linker,
+                                     {0}->oem_id, {0}->oem_table_id);
     }} else """
 
 # Up to 10.0 virt has an IORT only with an ITS; later always.

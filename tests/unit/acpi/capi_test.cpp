@@ -124,15 +124,35 @@ TEST(Capi_Acpi, AWrongDescriptionGivesOneLineAndNoTable)
     EXPECT_NE(std::strstr(error, "64 KiB"), nullptr);
 }
 
-TEST(Capi_Acpi, RootPortDsd)
+TEST(Capi_Acpi, RootPorts)
 {
-    std::size_t size = 1;
-    EXPECT_EQ(wi_acpi_root_port_dsd(false, WI_ACPI_NONE, WI_ACPI_NONE, &size), nullptr);
-    EXPECT_EQ(size, 0u);
-    void* const aml = wi_acpi_root_port_dsd(true, 3, 4, &size);
-    EXPECT_EQ(take(aml, size), plain(acpi::build_root_port_dsd({.hot_plug_in_d3 = true,
-                                                                .external_facing_uid = 3,
-                                                                .dma_property_uid = 4})));
+    const WiAcpiIds ids{
+        {'B', 'O', 'C', 'H', 'S', ' '}, {'B', 'X', 'P', 'C', ' ', ' ', ' ', ' '}, 7};
+    const WiRootPort ports[] = {
+        {"\\_SB.PCI0", "S10", false, {}, true, 3, WI_ACPI_NONE},
+        {"\\_SB.PC10", "S08", true, {1, 0}, false, WI_ACPI_NONE, 4},
+    };
+    std::size_t size = 0;
+    const char* error = "unset";
+    void* const table = wi_acpi_root_ports(&ids, ports, 2, &size, &error);
+    EXPECT_EQ(error, nullptr);
+    const auto bytes = take(table, size);
+    acpi::RootPorts d;
+    std::memcpy(d.ids.oem_id.data(), ids.oem_id, 6);
+    std::memcpy(d.ids.oem_table_id.data(), ids.oem_table_id, 8);
+    d.ids.oem_revision = 7;
+    d.ports = {{.host_bridge = "\\_SB.PCI0",
+                .name = "S10",
+                .properties = {.hot_plug_in_d3 = true, .external_facing_uid = 3}},
+               {.host_bridge = "\\_SB.PC10",
+                .name = "S08",
+                .declare = true,
+                .address = {1, 0},
+                .properties = {.dma_property_uid = 4}}};
+    EXPECT_EQ(bytes, plain(acpi::build_root_ports_ssdt(d).bytes));
+    expect_header(bytes, "SSDT", 2);
+    EXPECT_EQ(wi_acpi_root_ports(&ids, nullptr, 0, &size, &error), nullptr);
+    EXPECT_NE(error, nullptr);
 }
 
 }  // namespace

@@ -300,5 +300,32 @@ TEST_F(Iasl, CompilesItsOwnReadingOfTheDsdBackToTheSameBytes)
     EXPECT_EQ(slice(again, 36, again.size() - 36), slice(table, 36, table.size() - 36));
 }
 
+TEST_F(Iasl, CompilesItsOwnReadingOfTheRootPortsBackToTheSameBytes)
+{
+    const auto table = plain(
+        acpi::build_root_ports_ssdt(
+            {.ports = {{.host_bridge = "\\_SB.PCI0",
+                        .name = "S10",
+                        .properties = {.hot_plug_in_d3 = true, .external_facing_uid = 0}},
+                       {.host_bridge = "\\_SB.PC10",
+                        .name = "S08",
+                        .declare = true,
+                        .address = {1, 0},
+                        .properties = {.dma_property_uid = 1}}}})
+            .bytes);
+    const auto text = disassemble(table);
+    for (const char* part :
+         {"Scope (\\_SB.PCI0.S10)", "Scope (\\_SB.PC10)", "Device (S08)",
+          "Name (_ADR, 0x00010000)", "efcc06cc-73ac-4bc3-bff0-76143807c389",
+          "70d24161-6dd5-4c9e-8070-705531292865"}) {
+        EXPECT_NE(text.find(part), text.npos) << part << " in:\n" << text;
+    }
+    // iasl puts declarations of what the machine's tables have in front.
+    const auto again = recompile();
+    const auto body = table.size() - 36;
+    ASSERT_GE(again.size(), table.size());
+    EXPECT_EQ(slice(again, again.size() - body, body), slice(table, 36, body));
+}
+
 }  // namespace
 }  // namespace iommu::test

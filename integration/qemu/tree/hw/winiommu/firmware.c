@@ -31,13 +31,27 @@ bool winiommu_firmware_present(void)
     return first_device() != NULL;
 }
 
-void winiommu_firmware_build_acpi(GArray *table_data, BIOSLinker *linker,
-                                  const char *oem_id, const char *oem_table_id)
+static void build(WiniommuFirmwareBuild *builder, GArray *table_offsets, GArray *table_data,
+                  BIOSLinker *linker, const char *oem_id, const char *oem_table_id)
 {
-    Object *device = first_device();
-    WiniommuFirmwareClass *klass = WINIOMMU_FIRMWARE_CLASS(object_get_class(device));
+    uint32_t offset = table_data->len;
 
-    klass->build_acpi(device, table_data, linker, oem_id, oem_table_id);
+    builder(first_device(), table_data, linker, oem_id, oem_table_id);
+    if (table_data->len != offset) {
+        g_array_append_val(table_offsets, offset);
+    }
+}
+
+void winiommu_firmware_build_acpi(GArray *table_offsets, GArray *table_data,
+                                  BIOSLinker *linker, const char *oem_id,
+                                  const char *oem_table_id)
+{
+    WiniommuFirmwareClass *klass = WINIOMMU_FIRMWARE_CLASS(object_get_class(first_device()));
+
+    build(klass->build_acpi, table_offsets, table_data, linker, oem_id, oem_table_id);
+    if (klass->build_ssdt) {
+        build(klass->build_ssdt, table_offsets, table_data, linker, oem_id, oem_table_id);
+    }
 }
 
 static const TypeInfo winiommu_firmware_info = {

@@ -18,6 +18,9 @@
 typedef struct WiniommuFirmwareClass WiniommuFirmwareClass;
 DECLARE_CLASS_CHECKERS(WiniommuFirmwareClass, WINIOMMU_FIRMWARE, TYPE_WINIOMMU_FIRMWARE)
 
+typedef void WiniommuFirmwareBuild(Object *device, GArray *table_data, BIOSLinker *linker,
+                                   const char *oem_id, const char *oem_table_id);
+
 struct WiniommuFirmwareClass {
     InterfaceClass parent_class;
 
@@ -26,15 +29,17 @@ struct WiniommuFirmwareClass {
      * only, the first in the composition tree, and speaks for every instance.  A DMAR or an
      * IORT lists all units in one table.
      */
-    void (*build_acpi)(Object *device, GArray *table_data, BIOSLinker *linker,
-                       const char *oem_id, const char *oem_table_id);
+    WiniommuFirmwareBuild *build_acpi;
+    /* NULL, or appends an SSDT: what the machine's DSDT does not say.  Nothing: no table. */
+    WiniommuFirmwareBuild *build_ssdt;
 };
 
 /* True when some device of the machine implements the interface. */
 bool winiommu_firmware_present(void);
 
-/* Has the first such device build the table; call only if one is present. */
-void winiommu_firmware_build_acpi(GArray *table_data, BIOSLinker *linker,
-                                  const char *oem_id, const char *oem_table_id);
+/* Has the first such device build its tables; call only if one is present. */
+void winiommu_firmware_build_acpi(GArray *table_offsets, GArray *table_data,
+                                  BIOSLinker *linker, const char *oem_id,
+                                  const char *oem_table_id);
 
 #endif
