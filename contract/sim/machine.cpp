@@ -325,7 +325,9 @@ const char* Machine::build_iommu()
                       .send_msi = C::send_msi,
                       .unmapped = C::unmapped,
                       .bypass_changed = C::bypass_changed,
-                      .guest_error = C::guest_error};
+                      .guest_error = C::guest_error,
+                      .mapping_changed = nullptr,
+                      .device_unmapped = nullptr};
     const char* error = nullptr;
     if (arm64()) {
         WiSmmuv3Config config;

@@ -26,6 +26,11 @@ const Stream* stream_of(const WiStream* handle)
     return static_cast<const Stream*>(handle);
 }
 
+WiBlock to_c(const MappedBlock& b)
+{
+    return {b.input.value, b.output.value, b.mask, b.read, b.write};
+}
+
 }  // namespace
 
 const char* CHost::refuse(const WiHost* host)
@@ -75,6 +80,24 @@ void CHost::bypass_changed(StreamCookie stream)
 void CHost::guest_error(const char* text)
 {
     callbacks_.guest_error(callbacks_.opaque, text);
+}
+
+void CHost::mapping_changed(StreamCookie stream, const MappedBlock& block)
+{
+    if (callbacks_.mapping_changed) {
+        const auto b = to_c(block);
+        callbacks_.mapping_changed(callbacks_.opaque, stream, &b);
+    }
+}
+
+void CHost::device_unmapped(StreamCookie stream, Substream substream, Iova base,
+                            std::uint64_t size)
+{
+    if (callbacks_.device_unmapped) {
+        callbacks_.device_unmapped(callbacks_.opaque, stream,
+                                   substream.present ? substream.value : WI_NO_SUBSTREAM,
+                                   base.value, size);
+    }
 }
 
 }  // namespace iommu
@@ -181,6 +204,38 @@ bool wi_stream_bypassed(const WiStream* stream)
 void wi_stream_want_unmaps(WiStream* stream, bool wanted)
 {
     stream_of(stream)->want_unmaps(wanted);
+}
+
+void wi_stream_want_mappings(WiStream* stream, bool wanted)
+{
+    stream_of(stream)->want_mappings(wanted);
+}
+
+void wi_stream_replay_mappings(WiStream* stream,
+                               void (*take)(void* opaque, const WiBlock* block),
+                               void* opaque)
+{
+    struct Taker {
+        void (*take)(void*, const WiBlock*);
+        void* opaque;
+    } taker{take, opaque};
+    stream_of(stream)->replay_mappings(
+        [](void* to, const MappedBlock& block) {
+            const auto b = to_c(block);
+            const auto* t = static_cast<Taker*>(to);
+            t->take(t->opaque, &b);
+        },
+        &taker);
+}
+
+const char* wi_iommu_refuse_mappings(const WiIommu* iommu)
+{
+    return iommu->device->refuse_mappings();
+}
+
+const char* wi_iommu_refuse_device_tlbs(const WiIommu* iommu)
+{
+    return iommu->device->refuse_device_tlbs();
 }
 
 }  // extern "C"

@@ -124,6 +124,17 @@ static void host_unmapped(void* opaque, void* cookie, uint64_t iova, uint64_t si
     winiommu_host_unmapped(opaque, (uintptr_t)cookie, iova, size);
 }
 
+static void host_device_unmapped(void* opaque, void* cookie, uint32_t substream,
+                                 uint64_t iova, uint64_t size)
+{
+    winiommu_host_device_unmapped(opaque, (uintptr_t)cookie, substream, iova, size);
+}
+
+static void host_mapping_changed(void* opaque, void* cookie, const WiBlock* block)
+{
+    winiommu_host_mapping_changed(opaque, (uintptr_t)cookie, block);
+}
+
 /* The regions are switched once, after whatever software is doing now. */
 static void host_bypass_changed(void* opaque, void* cookie)
 {
@@ -263,6 +274,8 @@ WiHost winiommu_host_callbacks(WinIommuHost* s)
         .unmapped = host_unmapped,
         .bypass_changed = host_bypass_changed,
         .guest_error = host_guest_error,
+        .mapping_changed = host_mapping_changed,
+        .device_unmapped = host_device_unmapped,
     };
 }
 

@@ -25,7 +25,11 @@ struct WiFunction {
     const uint8_t* secondary_bus; /* register of the bridge above; NULL: fixed_bus */
     unsigned fixed_bus;
     int devfn;
-    bool unmaps_wanted;
+
+    /* What the notifiers of `region` want, and the stream that was told so. */
+    bool unmaps_wanted, device_unmaps_wanted, mappings_wanted;
+    bool mappings_told;
+    WiStream* listened;
 
     /*
      * The requester ID is bus number and devfn, and the guest may number the bus anew at
@@ -117,6 +121,10 @@ AddressSpace* winiommu_host_add_requester(WinIommuHost* host, unsigned bus, int 
 void winiommu_host_refresh(WinIommuHost* host);
 void winiommu_host_unmapped(WinIommuHost* host, uint32_t sid, uint64_t iova,
                             uint64_t size);
+void winiommu_host_device_unmapped(WinIommuHost* host, uint32_t sid, uint32_t substream,
+                                   uint64_t iova, uint64_t size);
+void winiommu_host_mapping_changed(WinIommuHost* host, uint32_t sid,
+                                   const WiBlock* block);
 /* The requester ID it has now. */
 uint16_t winiommu_function_source(const WiFunction* function);
 /* The interface of winiommu-translator.h. */

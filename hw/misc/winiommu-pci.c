@@ -117,52 +117,133 @@ static uint64_t region_min_page_size(IOMMUMemoryRegion* region)
     return 4096;
 }
 
+static void follow_stream(WiFunction* f)
+{
+    WiStream* stream = stream_of(f);
+
+    if (f->listened && f->listened != stream) { /* its bus has a new number */
+        wi_stream_want_unmaps(f->listened, false);
+        wi_stream_want_mappings(f->listened, false);
+    }
+    if (f->unmaps_wanted || f->mappings_wanted || f->listened) {
+        wi_stream_want_unmaps(stream, f->unmaps_wanted);
+    }
+    if (f->mappings_wanted != f->mappings_told || f->listened != stream) {
+        wi_stream_want_mappings(stream, f->mappings_wanted);
+        f->mappings_told = f->mappings_wanted;
+    }
+    f->listened = f->unmaps_wanted || f->mappings_wanted ? stream : NULL;
+}
+
 static int region_notify_flag_changed(IOMMUMemoryRegion* region, IOMMUNotifierFlag old,
                                       IOMMUNotifierFlag new, Error** errp)
 {
     WiFunction* f = container_of(region, WiFunction, region);
+    const char* refused = NULL;
 
     if (new& IOMMU_NOTIFIER_MAP) {
-        error_setg(
-            errp,
-            "%s does not tell when the guest maps memory, which vfio needs: remove "
-            "the vfio device, or put it on a root bus (pxb-pcie) without IOMMU",
-            f->host->name);
-        return -EINVAL;
+        refused = wi_iommu_refuse_mappings(f->host->iommu);
     }
-    if (new& IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
-        error_setg(errp, "%s has no ATS: remove ats=on from the device", f->host->name);
+    if (!refused && new& IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
+        refused = wi_iommu_refuse_device_tlbs(f->host->iommu);
+    }
+    if (refused) {
+        error_setg(errp, "%s", refused);
         return -EINVAL;
     }
     f->unmaps_wanted = new& IOMMU_NOTIFIER_UNMAP;
-    wi_stream_want_unmaps(stream_of(f), f->unmaps_wanted);
+    f->mappings_wanted = new& IOMMU_NOTIFIER_MAP;
+    f->device_unmaps_wanted = new& IOMMU_NOTIFIER_DEVIOTLB_UNMAP;
+    follow_stream(f);
     return 0;
 }
 
-/* Only MAP notifiers want a replay, and there are none. */
-static void region_replay(IOMMUMemoryRegion* region, IOMMUNotifier* notifier) {}
+/* [@first, @last] as far as @n watches it. */
+static void notify_one(IOMMUNotifier* n, IOMMUNotifierFlag type, uint64_t first,
+                       uint64_t last)
+{
+    const hwaddr begin = MAX(first, n->start), end = MIN(last, n->end);
+    const IOMMUTLBEvent event = {
+        .type = type,
+        .entry =
+            {
+                .target_as = &address_space_memory,
+                .iova = begin,
+                .addr_mask = end - begin,
+                .perm = IOMMU_NONE,
+            },
+    };
 
-static void notify(WiFunction* f, uint64_t first, uint64_t last)
+    if (begin > end || !(n->notifier_flags & type)) {
+        return;
+    }
+    if (end - begin == UINT64_MAX) { /* listeners count bytes, in 64 bits: halves */
+        notify_one(n, type, 0, INT64_MAX);
+        notify_one(n, type, (uint64_t)INT64_MAX + 1, UINT64_MAX);
+        return;
+    }
+    memory_region_notify_iommu_one(n, &event);
+}
+
+/* Who keeps a copy of the mappings is told of changes to that copy, not of this. */
+static void notify(WiFunction* f, IOMMUNotifierFlag type, uint64_t first, uint64_t last)
 {
     IOMMUNotifier* n;
 
     IOMMU_NOTIFIER_FOREACH(n, &f->region)
     {
-        const hwaddr begin = MAX(first, n->start), end = MIN(last, n->end);
+        if (!(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
+            notify_one(n, type, first, last);
+        }
+    }
+}
+
+/* A listener takes powers of two only, and nothing outside what it watches. */
+static void notify_block(IOMMUNotifier* n, const WiBlock* block)
+{
+    const hwaddr last = MIN(block->input | block->mask, n->end);
+    hwaddr at = MAX(block->input, n->start);
+
+    if (!block->read && !block->write) {
+        notify_one(n, IOMMU_NOTIFIER_UNMAP, block->input, block->input | block->mask);
+        return;
+    }
+    while (at <= last) {
+        const uint64_t mask = dma_aligned_pow2_mask(at, last, 64);
         const IOMMUTLBEvent event = {
-            .type = IOMMU_NOTIFIER_UNMAP,
+            .type = IOMMU_NOTIFIER_MAP,
             .entry =
                 {
                     .target_as = &address_space_memory,
-                    .iova = begin,
-                    .addr_mask = end - begin,
-                    .perm = IOMMU_NONE,
+                    .iova = at,
+                    .translated_addr = block->output + (at - block->input),
+                    .addr_mask = mask,
+                    .perm = (block->read ? IOMMU_RO : 0) | (block->write ? IOMMU_WO : 0),
                 },
         };
 
-        if (begin <= end) {
-            memory_region_notify_iommu_one(n, &event);
+        memory_region_notify_iommu_one(n, &event);
+        if (last - at <= mask) {
+            break;
         }
+        at += mask + 1;
+    }
+}
+
+static void replay_block(void* opaque, const WiBlock* block)
+{
+    notify_block(opaque, block);
+}
+
+/* Of a copy that is empty still: whatever it gets is told to every listener. */
+static void ignore_block(void* opaque, const WiBlock* block) {}
+
+static void region_replay(IOMMUMemoryRegion* region, IOMMUNotifier* notifier)
+{
+    WiFunction* f = container_of(region, WiFunction, region);
+
+    if (notifier->notifier_flags & IOMMU_NOTIFIER_MAP) {
+        wi_stream_replay_mappings(stream_of(f), replay_block, notifier);
     }
 }
 
@@ -172,6 +253,11 @@ static bool is_present(const PCIBus* bus)
     return !bus || pci_bus_is_root((PCIBus*)bus) || BUS(bus)->parent;
 }
 
+static bool is_now(const WiFunction* f, uint32_t sid)
+{
+    return is_present(f->bus) && stream_id(f, bus_number(f)) == sid;
+}
+
 void winiommu_host_unmapped(WinIommuHost* s, uint32_t sid, uint64_t iova, uint64_t size)
 {
     const uint64_t first = size ? iova : 0, last = size ? iova + size - 1 : UINT64_MAX;
@@ -179,14 +265,65 @@ void winiommu_host_unmapped(WinIommuHost* s, uint32_t sid, uint64_t iova, uint64
 
     QLIST_FOREACH(f, &s->functions, next)
     {
-        if (f->unmaps_wanted && is_present(f->bus) &&
-            stream_id(f, bus_number(f)) == sid) {
-            notify(f, first, MAX(first, last));
+        if (f->unmaps_wanted && is_now(f, sid)) {
+            notify(f, IOMMU_NOTIFIER_UNMAP, first, MAX(first, last));
+        }
+    }
+}
+
+void winiommu_host_device_unmapped(WinIommuHost* s, uint32_t sid, uint32_t substream,
+                                   uint64_t iova, uint64_t size)
+{
+    const uint64_t first = size ? iova : 0, last = size ? iova + size - 1 : UINT64_MAX;
+    WiFunction* f;
+
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        if (f->device_unmaps_wanted && substream == WI_NO_SUBSTREAM && is_now(f, sid)) {
+            notify(f, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, MAX(first, last));
+        }
+    }
+}
+
+void winiommu_host_mapping_changed(WinIommuHost* s, uint32_t sid, const WiBlock* block)
+{
+    IOMMUNotifier* n;
+    WiFunction* f;
+
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        if (!f->mappings_wanted || !is_now(f, sid)) {
+            continue;
+        }
+        IOMMU_NOTIFIER_FOREACH(n, &f->region)
+        {
+            if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
+                notify_block(n, block);
+            }
         }
     }
 }
 
 /* ---------------------------------------------------------------- bypass */
+
+/* Another stream's mappings from now on. */
+static void move_listeners(WiFunction* f)
+{
+    const WiBlock everything = {.mask = UINT64_MAX};
+    IOMMUNotifier* n;
+
+    notify(f, IOMMU_NOTIFIER_UNMAP, 0, UINT64_MAX);
+    follow_stream(f);
+    IOMMU_NOTIFIER_FOREACH(n, &f->region)
+    {
+        if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
+            notify_block(n, &everything);
+        }
+    }
+    if (f->mappings_wanted) {
+        wi_stream_replay_mappings(f->listened, ignore_block, NULL);
+    }
+}
 
 static void refresh_function(WiFunction* f)
 {
@@ -198,15 +335,15 @@ static void refresh_function(WiFunction* f)
     }
     stream = stream_of(f);
     bypassed = stream && wi_stream_bypassed(stream);
-    if (stream && f->unmaps_wanted) {
-        wi_stream_want_unmaps(stream, true);
+    if (stream && f->listened && f->listened != stream) {
+        move_listeners(f);
     }
     if (f->bypass.enabled != bypassed) {
         trace_winiommu_bypass(f->host->index, stream_id(f, bus_number(f)), bypassed);
         memory_region_set_enabled(&f->bypass, bypassed);
         memory_region_set_enabled(MEMORY_REGION(&f->region), !bypassed);
         if (f->unmaps_wanted) {
-            notify(f, 0, UINT64_MAX);
+            notify(f, IOMMU_NOTIFIER_UNMAP, 0, UINT64_MAX);
         }
     }
 }
@@ -333,7 +470,22 @@ AddressSpace* winiommu_host_add_requester(WinIommuHost* s, unsigned bus, int dev
     return &f->as;
 }
 
-static const PCIIOMMUOps iommu_ops = {.get_address_space = get_address_space};
+/* vfio, before it looks at the address space: it needs to know what the guest maps. */
+static bool set_iommu_device(PCIBus* bus, void* opaque, int devfn,
+                             HostIOMMUDevice* device, Error** errp)
+{
+    const char* refused = wi_iommu_refuse_mappings(((WinIommuHost*)opaque)->iommu);
+
+    if (refused) {
+        error_setg(errp, "%s", refused);
+    }
+    return !refused;
+}
+
+static const PCIIOMMUOps iommu_ops = {
+    .get_address_space = get_address_space,
+    .set_iommu_device = set_iommu_device,
+};
 
 WinIommuHost* winiommu_host_of_bus(const PCIBus* bus)
 {

@@ -18,6 +18,8 @@ typedef struct WiIommu WiIommu;   /* a device: SMMUv3 or VT-d */
 typedef struct WiStream WiStream; /* one requester behind it */
 
 /* See iommu/host.hpp for what each means.  int results: 0 done, -1 external abort. */
+struct WiBlock;
+
 typedef struct WiHost {
     void* opaque;
     int (*read)(void* opaque, uint64_t gpa, void* buf, size_t len);
@@ -28,7 +30,19 @@ typedef struct WiHost {
     void (*unmapped)(void* opaque, void* cookie, uint64_t iova, uint64_t size);
     void (*bypass_changed)(void* opaque, void* cookie);
     void (*guest_error)(void* opaque, const char* text);
+    /* NULL where nobody keeps a copy of page tables, or has a cache of its own. */
+    void (*mapping_changed)(void* opaque, void* cookie, const struct WiBlock* block);
+    void (*device_unmapped)(void* opaque, void* cookie, uint32_t substream, uint64_t iova,
+                            uint64_t size);
 } WiHost;
+
+/* See MappedBlock in iommu/transaction.hpp. */
+typedef struct WiBlock {
+    uint64_t input, output, mask;
+    bool read, write;
+} WiBlock;
+
+#define WI_NO_SUBSTREAM UINT32_MAX
 
 typedef struct WiRamRegion {
     uint64_t gpa, size;
@@ -175,6 +189,14 @@ static inline bool wi_stream_translate(WiStream* stream, uint64_t address,
 void wi_access_begins(void);
 bool wi_stream_bypassed(const WiStream* stream);
 void wi_stream_want_unmaps(WiStream* stream, bool wanted);
+/* See Stream::want_mappings and Stream::replay_mappings in iommu/device.hpp. */
+void wi_stream_want_mappings(WiStream* stream, bool wanted);
+void wi_stream_replay_mappings(WiStream* stream,
+                               void (*take)(void* opaque, const WiBlock* block),
+                               void* opaque);
+/* NULL, or one line (static storage): why it cannot, and how to mend it. */
+const char* wi_iommu_refuse_mappings(const WiIommu* iommu);
+const char* wi_iommu_refuse_device_tlbs(const WiIommu* iommu);
 
 /*
  * VT-d interrupt remapping, VT-d 5.1.  true: deliver *out_address / *out_data unremapped.

@@ -29,8 +29,15 @@ public:
     virtual bool bypassed() const = 0;
 
     // From now on invalidations that reach this stream are passed to Host::unmapped
-    // (vhost, vfio).
+    // (vhost).
     virtual void want_unmaps(bool wanted) = 0;
+
+    // From now on Host::mapping_changed keeps a copy of what this stream's tables map up
+    // to date (vfio).  Asked for only where Device::refuse_mappings() has no objection.
+    virtual void want_mappings(bool) {}
+    // Gives every block of the copy to `take`, then brings the copy up to date.
+    using TakeBlock = void (*)(void* opaque, const MappedBlock& block);
+    virtual void replay_mappings(TakeBlock, void*) {}
 
     StreamCookie cookie() const { return cookie_; }
 
@@ -66,6 +73,11 @@ public:
     virtual const char* load(std::span<const std::byte> state) = 0;
 
     virtual GuestMemory& memory() = 0;
+
+    // nullptr, or one line: why the device cannot say what its guest maps, or has no use
+    // for a function's own translation cache, and what to do about it.
+    virtual const char* refuse_mappings() const = 0;
+    virtual const char* refuse_device_tlbs() const = 0;
 
     // Moves on when an answer given before may no longer hold: after each register write
     // (the C interface sees to that), and before software is told that commands

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "iommu/address.hpp"
+#include "iommu/transaction.hpp"
 
 namespace iommu {
 
@@ -36,6 +37,14 @@ public:
     // Mappings of [base, base + size - 1] are gone; size 0 means all of the address
     // space.
     virtual void unmapped(StreamCookie stream, Iova base, std::uint64_t size) = 0;
+
+    // Only for streams whose mappings are wanted: the next change to a copy of what the
+    // page tables map.  A block is told as gone before another takes its place.
+    virtual void mapping_changed(StreamCookie, const MappedBlock&) {}
+
+    // Software invalidated the function's own cache (ATS); `substream` absent: what it
+    // holds for requests without PASID.  Size as for unmapped().
+    virtual void device_unmapped(StreamCookie, Substream, Iova, std::uint64_t) {}
 
     // The stream may have started or ceased to pass everything through untranslated.
     virtual void bypass_changed(StreamCookie stream) = 0;

@@ -41,4 +41,15 @@ struct Translation {
     bool write = false;
 };
 
+// A naturally aligned block as a copy of the page tables holds it.  Neither readable nor
+// writable: nothing is mapped there any more.
+struct MappedBlock {
+    Iova input{};
+    Gpa output{};
+    std::uint64_t mask = 0;  // size - 1
+    bool read = false;
+    bool write = false;
+    friend constexpr bool operator==(const MappedBlock&, const MappedBlock&) = default;
+};
+
 }  // namespace iommu

@@ -58,6 +58,15 @@ public:
     {
         unmaps.push_back({stream, base, size});
     }
+    void mapping_changed(StreamCookie, const MappedBlock& block) override
+    {
+        changes.push_back(block);
+    }
+    void device_unmapped(StreamCookie stream, Substream substream, Iova base,
+                         std::uint64_t size) override
+    {
+        device_unmaps.push_back({stream, substream, base, size});
+    }
     void bypass_changed(StreamCookie stream) override
     {
         bypass_changes.push_back(stream);
@@ -82,7 +91,15 @@ public:
     std::vector<std::pair<Gpa, std::size_t>> dirty;
     std::vector<unsigned> pulses;
     std::vector<std::pair<Gpa, std::uint32_t>> msis;
+    struct DeviceUnmap {
+        StreamCookie stream;
+        Substream substream;
+        Iova base;
+        std::uint64_t size;
+    };
     std::vector<Unmap> unmaps;
+    std::vector<DeviceUnmap> device_unmaps;
+    std::vector<MappedBlock> changes;
     std::vector<StreamCookie> bypass_changes;
     std::vector<std::string> errors;
     bool msi_aborts = false;

@@ -51,6 +51,16 @@ public:
     Stream* stream(std::uint32_t id, StreamCookie cookie) override;
     std::vector<std::byte> save() const override;
     const char* load(std::span<const std::byte> state) override;
+    const char* refuse_mappings() const override
+    {
+        return "winiommu-smmuv3 does not tell when the guest maps memory, which vfio "
+               "needs: "
+               "remove the vfio device, or put it on a root bus (pxb-pcie) without IOMMU";
+    }
+    const char* refuse_device_tlbs() const override
+    {
+        return "winiommu-smmuv3 has no ATS: remove ats=on from the device";
+    }
     GuestMemory& memory() override { return memory_; }
 
 private:

@@ -24,6 +24,7 @@ void Translator::configure(const Settings& settings)
     for (auto* r : listeners_) {
         memory_.host().unmapped(r->cookie(), Iova{0}, 0);
     }
+    copy_all();
     announce_all();
 }
 
@@ -41,6 +42,9 @@ void Translator::invalidate_contexts(const ContextSelector& which)
                           : nullptr;
             if (r != nullptr) {
                 end_plans(r->changes);
+                if (r->shadow) {
+                    copy(*r, PageSpan{});
+                }
                 announce(*r);
             }
         }
@@ -53,6 +57,7 @@ void Translator::invalidate_contexts(const ContextSelector& which)
         end_plans(all_);
         break;
     }
+    copy_all();
     announce_all();
 }
 
@@ -70,6 +75,7 @@ void Translator::invalidate_pasid_cache(PasidCacheGranularity g, DomainId domain
         end_plans(all_);
         break;
     }
+    copy_all();
     announce_all();
 }
 
@@ -79,12 +85,14 @@ void Translator::invalidate_all()
     for (auto* r : listeners_) {
         memory_.host().unmapped(r->cookie(), Iova{0}, 0);
     }
+    copy_all();
 }
 
 void Translator::invalidate_domain(DomainId domain)
 {
     tlb_.invalidate_domain(Tlb::domain_slot(static_cast<std::uint64_t>(domain)));
     notify(domain, Iova{0}, 0);
+    copy_domain(domain, PageSpan{});
 }
 
 void Translator::invalidate_pages(DomainId domain, const PageRange& pages)
@@ -95,6 +103,7 @@ void Translator::invalidate_pages(DomainId domain, const PageRange& pages)
                               pages.first(), pages.last());
     }
     notify(domain, Iova{pages.first()}, pages.size());
+    copy_domain(domain, {pages.first(), pages.last()});
 }
 
 void Translator::invalidate_pasid(DomainId domain, Pasid pasid)
@@ -116,13 +125,13 @@ void Translator::invalidate_pasid_pages(DomainId domain, Pasid pasid,
     notify(domain, Iova{pages.first()}, pages.size());
 }
 
-void Translator::invalidate_device_tlb(SourceId source, const PageRange& pages)
+// VT-d 6.5.2.5, 6.5.2.6: to the function itself; our own caches are another matter.
+void Translator::invalidate_device_tlb(SourceId source, Substream substream,
+                                       const PageRange& pages)
 {
-    auto* r = find(source);
-    if (r != nullptr &&
-        std::find(listeners_.begin(), listeners_.end(), r) != listeners_.end()) {
-        memory_.host().unmapped(r->cookie(), Iova{pages.first()},
-                                pages.everything() ? 0 : pages.size());
+    if (const auto* r = find(source)) {
+        memory_.host().device_unmapped(r->cookie(), substream, Iova{pages.first()},
+                                       pages.everything() ? 0 : pages.size());
     }
 }
 

@@ -2,6 +2,8 @@
 // VT-d chapter 11 "Register Descriptions".
 #include "hw/iommu/vtd/device.hpp"
 
+#include <utility>
+
 namespace iommu::vtd {
 
 namespace {
@@ -60,7 +62,9 @@ void Vtd::reset()
     r_ = {};
     invalidation_event_ = {};
     faults_.reset();
+    translator_.allow_copying();
     publish();
+    translator_.finish_copying();
     publish_interrupts();
 }
 
@@ -89,7 +93,32 @@ void Vtd::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value)
     }
     const unsigned shift = offset % 8 == 0 ? 0 : 32;
     const auto mask = size == 8 ? ones(64) : ones(32) << shift;
+    // A status write of the queue may come back here.
+    const bool outermost = !std::exchange(writing_, true);
+    if (outermost) {
+        translator_.allow_copying();
+    }
     write_slot(offset & ~std::uint64_t{7}, value << shift, mask);
+    if (outermost) {
+        translator_.finish_copying();
+        writing_ = false;
+    }
+}
+
+const char* Vtd::refuse_mappings() const
+{
+    return configuration_.caching_mode
+               ? nullptr
+               : "winiommu-vtd tells what the guest maps, which vfio needs, with "
+                 "caching-mode=on only: set it, or remove the vfio device";
+}
+
+const char* Vtd::refuse_device_tlbs() const
+{
+    return configuration_.device_iotlb
+               ? nullptr
+               : "winiommu-vtd has no Device-TLBs: set device-iotlb=on, or remove ats=on "
+                 "from the device";
 }
 
 std::uint64_t Vtd::read_slot(std::uint64_t slot) const

@@ -30,6 +30,8 @@ public:
     Stream* stream(std::uint32_t id, StreamCookie cookie) override;
     std::vector<std::byte> save() const override;
     const char* load(std::span<const std::byte> state) override;
+    const char* refuse_mappings() const override;
+    const char* refuse_device_tlbs() const override;
     GuestMemory& memory() override { return memory_; }
 
     // Any thread.
@@ -109,6 +111,7 @@ private:
     Registers r_;
     EventMessage invalidation_event_;
     bool processing_ = false;
+    bool writing_ = false;
 };
 
 }  // namespace iommu::vtd

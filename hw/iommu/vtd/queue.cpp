@@ -192,7 +192,7 @@ std::optional<QueueError> Vtd::invalidate(const DeviceTlbDescriptor& d)
         return QueueError::ReservedField;
     }
     translator_.invalidate_device_tlb(
-        d[DeviceTlbDescriptor::SID],
+        d[DeviceTlbDescriptor::SID], Substream{},
         device_tlb_range(d[DeviceTlbDescriptor::ADDR], d[DeviceTlbDescriptor::S]));
     return std::nullopt;
 }
@@ -202,7 +202,9 @@ std::optional<QueueError> Vtd::invalidate(const PasidDeviceTlbDescriptor& d)
     if (d.res0_violated()) {
         return QueueError::ReservedField;
     }
+    const auto pasid = static_cast<std::uint32_t>(d[PasidDeviceTlbDescriptor::PASID]);
     translator_.invalidate_device_tlb(d[PasidDeviceTlbDescriptor::SID],
+                                      Substream{pasid, true},
                                       device_tlb_range(d[PasidDeviceTlbDescriptor::ADDR],
                                                        d[PasidDeviceTlbDescriptor::S]));
     return std::nullopt;

@@ -25,6 +25,12 @@ public:
     bool bypassed() const override { return owner.bypassed(*this); }
     void want_unmaps(bool wanted) override { owner.want_unmaps(*this, wanted); }
 
+    void want_mappings(bool wanted) override { owner.want_mappings(*this, wanted); }
+    void replay_mappings(TakeBlock take, void* opaque) override
+    {
+        owner.replay_mappings(*this, take, opaque);
+    }
+
     Translator& owner;
     const SourceId id;
     mutable Published<Plan> plan;                // for requests without PASID
@@ -32,6 +38,7 @@ public:
     mutable std::atomic<std::uint8_t> guess{0};  // the block size of the last hit
     // What the host was told last; it is told of every change.
     mutable std::atomic<bool> announced{false};
+    std::unique_ptr<Shadow> shadow;  // while mappings are wanted
 };
 
 inline std::uint32_t Translator::stamp(const Requester& r, unsigned domain_slot,

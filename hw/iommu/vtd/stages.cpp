@@ -6,6 +6,7 @@
 //                      |  each table entry's own address through the second stage as well
 #include <algorithm>
 
+#include "hw/iommu/vtd/blocks.hpp"
 #include "hw/iommu/vtd/page_formats.hpp"
 #include "hw/iommu/vtd/translator.hpp"
 
@@ -290,6 +291,19 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_nested(const Plan& pl
     out.mapping.inner_input = inner->output.value;
     out.allowed = inner->allowed & outer->allowed;
     return out;
+}
+
+// VT-d 6.1: CAP.CM says nothing of first stages, whose new pages software does not
+// announce; of these, and of what passes untranslated, nothing is listed.
+bool Translator::list_blocks(const Plan& plan, const PageSpan& span, CopyBudget& budget,
+                             std::vector<MappedBlock>& found)
+{
+    if (plan.head.kind() != PlanKind::SecondStage) {
+        return true;
+    }
+    TableReader reader(memory_);
+    const auto format = second_stage<Iova>(plan, configuration_);
+    return BlockList(format, reader, budget, found).collect(span);
 }
 
 }  // namespace iommu::vtd

@@ -121,7 +121,9 @@ const char* Vtd::load(std::span<const std::byte> state)
     }
     r_ = loaded;
     invalidation_event_.restore(event);
+    translator_.allow_copying();
     publish();
+    translator_.finish_copying();
     publish_interrupts();
     return nullptr;
 }

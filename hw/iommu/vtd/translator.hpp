@@ -16,6 +16,7 @@
 #include "hw/iommu/vtd/capabilities.hpp"
 #include "hw/iommu/vtd/fault_log.hpp"
 #include "hw/iommu/vtd/plan.hpp"
+#include "hw/iommu/vtd/shadow.hpp"
 #include "hw/iommu/vtd/spec/descriptors.hpp"
 #include "iommu/device.hpp"
 #include "iommu/expected.hpp"
@@ -66,7 +67,13 @@ public:
     // VT-d 6.5.2.4: first-stage and nested translations.
     void invalidate_pasid(DomainId domain, Pasid pasid);
     void invalidate_pasid_pages(DomainId domain, Pasid pasid, const PageRange& pages);
-    void invalidate_device_tlb(SourceId source, const PageRange& pages);
+    void invalidate_device_tlb(SourceId source, Substream substream,
+                               const PageRange& pages);
+
+    // Around everything software asks for with one register write: how much work the
+    // copies of page tables may be, and what was put off because it was too much.
+    void allow_copying();
+    void finish_copying();
 
 private:
     class Requester;
@@ -99,6 +106,9 @@ private:
                                               const Transaction& access);
     Expected<Mapped, FaultReason> walk_nested(const Plan& plan,
                                               const Transaction& access);
+    // Appends what the second stage maps in `span`.  False: gave up.
+    bool list_blocks(const Plan& plan, const PageSpan& span, CopyBudget& budget,
+                     std::vector<MappedBlock>& found);
 
     // translator.cpp: the caches.
     bool hit(const Requester& r, const Transaction& access, Translation& out) const;
@@ -121,6 +131,13 @@ private:
                         unsigned pasid_slot) const;
     bool bypassed(const Requester& r);
     void want_unmaps(Requester& r, bool wanted);
+    // shadow.cpp
+    void want_mappings(Requester& r, bool wanted);
+    void replay_mappings(Requester& r, Stream::TakeBlock take, void* opaque);
+    void copy(Requester& r, const PageSpan& pages);
+    void copy_all();
+    void copy_domain(DomainId domain, const PageSpan& pages);
+
     void end_plans(Counter& counter);
     void announce(Requester& r);
     void announce_all();
@@ -151,7 +168,8 @@ private:
 
     using Bus = std::array<std::unique_ptr<Requester>, 256>;
     std::array<std::unique_ptr<Bus>, 256> buses_;
-    std::vector<Requester*> requesters_, listeners_;
+    std::vector<Requester*> requesters_, listeners_, copiers_;
+    CopyBudget copy_budget_{};
 };
 
 }  // namespace iommu::vtd

@@ -35,6 +35,8 @@ WiHost host_of(Machine& m)
         .bypass_changed = [](void* o,
                              void* cookie) { of(o)->bypass_changes.push_back(cookie); },
         .guest_error = [](void*, const char*) {},
+        .mapping_changed = nullptr,
+        .device_unmapped = nullptr,
     };
 }
 
