@@ -61,7 +61,7 @@ unsigned number(const char* option, const std::string& text)
 void set(Arguments& a, const std::string& option, const std::string& value)
 {
     if (option == "--machine") {
-        if (!sim::kind_of(value.c_str(), a.machine.kind)) {
+        if (!kind_of(value.c_str(), a.machine.kind)) {
             die("--machine is virt, q35 or q35-scalable, not '" + value + "'");
         }
     } else if (option == "--provider") {
@@ -119,7 +119,7 @@ bool find(void* object, const char* name, T& function, std::string& error)
 }
 
 // Loaded in the process in which the rules run.
-bool load(const std::string& path, sim::Provider& provider, std::string& error)
+bool load(const std::string& path, Provider& provider, std::string& error)
 {
     if (path.empty()) {
         provider = {IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
@@ -166,7 +166,7 @@ int main(int argc, char** argv)
     const MakeHome make = [&](std::string& error) {
         std::unique_ptr<Home, void (*)(Home*)> home(
             nullptr, [](Home* h) { delete static_cast<sim::Machine*>(h); });
-        sim::Provider provider;
+        Provider provider;
         if (load(a.provider, provider, error)) {
             home.reset(new sim::Machine(provider, a.machine));
         }
@@ -177,7 +177,7 @@ int main(int argc, char** argv)
         die("there is no such rule; --rules lists them");
     }
     const std::string title =
-        std::string(sim::name_of(a.machine.kind)) +
+        std::string(name_of(a.machine.kind)) +
         (a.provider.empty() ? ": reference driver" : ": " + a.provider);
     if (a.output.empty()) {
         write(std::cout, a, title, results);

@@ -18,7 +18,7 @@ using iommu::driver::Mutant;
 MakeHome home_of(const sim::Options& options)
 {
     return [options](std::string&) {
-        const sim::Provider reference{IommuProviderStart, IommuProviderStop,
+        const Provider reference{IommuProviderStart, IommuProviderStop,
                                       IoGetIommuInterface, IoGetIommuInterfaceEx,
                                       IommuProviderDisplay};
         return std::unique_ptr<Home, void (*)(Home*)>(
@@ -39,12 +39,12 @@ const Result* first_failure(const std::vector<Result>& results)
 }
 
 // A mistake in what one architecture has cannot show on the other: one machine is enough.
-bool hunt(const std::vector<sim::Kind>& machines, const RunOptions& run, const char* name)
+bool hunt(const std::vector<Kind>& machines, const RunOptions& run, const char* name)
 {
     for (const auto kind : machines) {
         const auto results = run_rules(home_of({.kind = kind}), run);
         if (const auto* failure = first_failure(results); failure != nullptr) {
-            std::cout << "killed " << name << " on " << sim::name_of(kind) << " by rule-"
+            std::cout << "killed " << name << " on " << name_of(kind) << " by rule-"
                       << failure->rule->number << " ["
                       << static_cast<char>(failure->rule->tag) << "] " << failure->message
                       << "\n";
@@ -79,16 +79,16 @@ int list()
 
 int main(int argc, char** argv)
 {
-    std::vector<sim::Kind> machines{sim::Kind::Virt, sim::Kind::Q35Scalable,
-                                    sim::Kind::Q35};
+    std::vector<Kind> machines{Kind::Virt, Kind::Q35Scalable,
+                                    Kind::Q35};
     std::string only;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
-        sim::Kind kind{};
+        Kind kind{};
         if (option == "--list") {
             return list();
         }
-        if (option == "--machine" && i + 1 < argc && sim::kind_of(argv[i + 1], kind)) {
+        if (option == "--machine" && i + 1 < argc && kind_of(argv[i + 1], kind)) {
             machines = {kind};
             ++i;
         } else if (option == "--mutant" && i + 1 < argc) {
@@ -104,7 +104,7 @@ int main(int argc, char** argv)
     run.stop_at_failure = true;
     for (const auto kind : machines) {
         if (first_failure(run_rules(home_of({.kind = kind}), run)) != nullptr) {
-            std::cout << "the driver fails on " << sim::name_of(kind)
+            std::cout << "the driver fails on " << name_of(kind)
                       << " without any mutant: nothing can be said\n";
             return 1;
         }

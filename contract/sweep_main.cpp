@@ -162,14 +162,14 @@ bool sweep(sim::Machine& machine, bool pasids, const Call& call)
     return false;
 }
 
-bool run(sim::Kind kind)
+bool run(Kind kind)
 {
-    const sim::Provider reference{IommuProviderStart, IommuProviderStop,
+    const Provider reference{IommuProviderStart, IommuProviderStop,
                                   IoGetIommuInterface, IoGetIommuInterfaceEx,
                                   IommuProviderDisplay};
     sim::Machine machine(reference, {.kind = kind});
-    std::cout << sim::name_of(kind) << "\n";
-    const bool pasids = kind != sim::Kind::Q35;
+    std::cout << name_of(kind) << "\n";
+    const bool pasids = kind != Kind::Q35;
     bool good = true;
     for (const auto& call : calls(pasids)) {
         good = sweep(machine, pasids, call) && good;
@@ -182,7 +182,7 @@ bool run(sim::Kind kind)
 int main()
 {
     bool good = true;
-    for (const auto kind : {sim::Kind::Virt, sim::Kind::Q35, sim::Kind::Q35Scalable}) {
+    for (const auto kind : {Kind::Virt, Kind::Q35, Kind::Q35Scalable}) {
         good = run(kind) && good;
     }
     return good ? 0 : 1;

@@ -108,9 +108,9 @@ void comer_and_goer(Shared& s, PIOMMU_DMA_DEVICE device)
     }
 }
 
-bool run(sim::Kind kind)
+bool run(Kind kind)
 {
-    const sim::Provider reference{IommuProviderStart, IommuProviderStop,
+    const Provider reference{IommuProviderStart, IommuProviderStop,
                                   IoGetIommuInterface, IoGetIommuInterfaceEx,
                                   IommuProviderDisplay};
     sim::Machine machine(reference, {.kind = kind});
@@ -141,7 +141,7 @@ bool run(sim::Kind kind)
     for (auto& thread : threads) {
         thread.join();
     }
-    std::cout << sim::name_of(kind) << ": " << threads.size() << " threads, "
+    std::cout << name_of(kind) << ": " << threads.size() << " threads, "
               << s.mistakes << " mistakes, " << machine.irql_violations()
               << " calls above their level\n";
     return s.mistakes == 0 && machine.irql_violations() == 0;
@@ -152,7 +152,7 @@ bool run(sim::Kind kind)
 int main()
 {
     bool good = true;
-    for (const auto kind : {sim::Kind::Virt, sim::Kind::Q35, sim::Kind::Q35Scalable}) {
+    for (const auto kind : {Kind::Virt, Kind::Q35, Kind::Q35Scalable}) {
         good = run(kind) && good;
     }
     return good ? 0 : 1;

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 
 #include "iommu/acpi.hpp"
 
@@ -19,221 +18,12 @@ constexpr std::uint32_t event_gsiv = 106, gerror_gsiv = 109;
 constexpr std::uint64_t message_address = 0xfee0'1000;
 constexpr std::uint32_t message_data = 0x41;
 constexpr std::uint32_t acpi_stream = 0x140;
-constexpr KIRQL device_irql = 5;
-
-thread_local KIRQL current_irql = PASSIVE_LEVEL;
-
-std::uint64_t power_of_two(std::uint64_t n)
-{
-    std::uint64_t p = 1;
-    while (p < n) {
-        p *= 2;
-    }
-    return p;
-}
-
-constexpr struct {
-    Kind kind;
-    const char* name;
-} kinds[] = {
-    {Kind::Virt, "virt"}, {Kind::Q35, "q35"}, {Kind::Q35Scalable, "q35-scalable"}};
 
 }  // namespace
 
-const char* name_of(Kind kind)
-{
-    for (const auto& k : kinds) {
-        if (k.kind == kind) {
-            return k.name;
-        }
-    }
-    return "?";
-}
-
-bool kind_of(const char* name, Kind& kind)
-{
-    for (const auto& k : kinds) {
-        if (std::strcmp(k.name, name) == 0) {
-            kind = k.kind;
-            return true;
-        }
-    }
-    return false;
-}
-
-// What the provider and the device core call.
+// What the device core calls.
 struct Machine::Callbacks {
     static Machine& of(void* context) { return *static_cast<Machine*>(context); }
-
-    static void* allocate(void* context, size_t size)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        if (!m.take_allocation()) {
-            return nullptr;
-        }
-        void* memory = std::calloc(1, size == 0 ? 1 : size);
-        m.memory_[memory] = size;
-        m.held_ += size;
-        return memory;
-    }
-    static void release(void* context, void* memory, size_t)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        const auto at = m.memory_.find(memory);
-        if (at != m.memory_.end()) {
-            m.held_ -= at->second;
-            m.memory_.erase(at);
-            std::free(memory);
-        }
-    }
-    static void* allocate_pages(void* context, size_t count, uint64_t* physical)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        const auto at = m.take_allocation() ? m.carve(count) : 0;
-        if (at == 0) {
-            return nullptr;
-        }
-        m.held_ += count * PAGE_SIZE;
-        m.page_runs_[at] = count;
-        auto* pages = m.ram(at, count * PAGE_SIZE);
-        std::memset(pages, 0, count * PAGE_SIZE);
-        *physical = at;
-        return pages;
-    }
-    static void release_pages(void* context, void* pages, size_t)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        const auto at =
-            static_cast<std::uint64_t>(static_cast<std::byte*>(pages) - m.ram_) +
-            m.ram_base_;
-        const auto run = m.page_runs_.find(at);
-        if (run != m.page_runs_.end()) {
-            m.held_ -= run->second * PAGE_SIZE;
-            m.free_pages_[power_of_two(run->second)].push_back(at);
-            m.page_runs_.erase(run);
-        }
-    }
-    static void* to_virtual(void* context, uint64_t physical)
-    {
-        return of(context).ram(physical, PAGE_SIZE);
-    }
-    static uint64_t mmio_read(void* context, uint64_t physical, uint32_t size)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.device_lock_);
-        const auto offset = physical - m.registers_;
-        return offset < m.registers_size_ ? wi_iommu_mmio_read(m.iommu_, offset, size)
-                                          : ~0ull;
-    }
-    static void mmio_write(void* context, uint64_t physical, uint32_t size,
-                           uint64_t value)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.device_lock_);
-        const auto offset = physical - m.registers_;
-        if (offset < m.registers_size_) {
-            wi_iommu_mmio_write(m.iommu_, offset, size, value);
-        }
-    }
-    static const void* acpi_table(void* context, const char* signature, size_t* size)
-    {
-        auto& m = of(context);
-        const bool found =
-            m.table_.size() >= 4 && std::memcmp(m.table_.data(), signature, 4) == 0;
-        *size = found ? m.table_.size() : 0;
-        return found ? m.table_.data() : nullptr;
-    }
-    static KIRQL irql(void*) { return current_irql; }
-    static KIRQL raise_irql(void*, KIRQL to)
-    {
-        const auto before = current_irql;
-        current_irql = to;
-        return before;
-    }
-    static void lower_irql(void*, KIRQL to) { current_irql = to; }
-    static void irql_violation(void* context, const char*, KIRQL)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        ++m.irql_violations_;
-    }
-    static void pause(void*) { std::this_thread::yield(); }
-
-    static Device* known(Machine& m, PDEVICE_OBJECT object)
-    {
-        for (auto& d : m.devices_) {
-            if (reinterpret_cast<PDEVICE_OBJECT>(&d) == object) {
-                return &d;
-            }
-        }
-        return nullptr;
-    }
-    static bool identify(void* context, PDEVICE_OBJECT object,
-                         WdmDeviceIdentity* identity)
-    {
-        const auto* d = known(of(context), object);
-        if (d != nullptr) {
-            *identity = d->identity;
-        }
-        return d != nullptr;
-    }
-    static void reference(void* context, PDEVICE_OBJECT object)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        ++known(m, object)->references;
-    }
-    static void dereference(void* context, PDEVICE_OBJECT object)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        --known(m, object)->references;
-    }
-    static void policy(void* context, WdmPolicy* policy)
-    {
-        *policy = of(context).policy_;
-    }
-    static void on_policy_change(void* context, WdmRoutine* changed, void* argument)
-    {
-        of(context).policy_listener_ = {changed, argument};
-    }
-    static void connect_wired(void* context, uint32_t gsiv, WdmRoutine* service,
-                              void* argument)
-    {
-        auto& m = of(context);
-        if (gsiv == event_gsiv) {
-            m.wired_[WI_SMMUV3_IRQ_EVTQ] = {service, argument};
-        } else if (gsiv == gerror_gsiv) {
-            m.wired_[WI_SMMUV3_IRQ_GERROR] = {service, argument};
-        }
-    }
-    static void connect_message(void* context, WdmRoutine* service, void* argument,
-                                uint64_t* address, uint32_t* data)
-    {
-        of(context).message_ = {service, argument};
-        *address = message_address;
-        *data = message_data;
-    }
-    static void queue_work(void* context, WdmRoutine* work, void* argument)
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        m.work_.push_back({work, argument});
-    }
-    static void bug_check(void* context, uint32_t code, const uint64_t parameters[4])
-    {
-        auto& m = of(context);
-        const std::lock_guard guard(m.lock_);
-        ++m.bug_check_count_;
-        m.last_bug_check_.code = code;
-        std::memcpy(m.last_bug_check_.parameters, parameters, 4 * sizeof(uint64_t));
-    }
-
-    // --- WiHost
 
     static int host_read(void* context, uint64_t gpa, void* to, size_t size)
     {
@@ -277,34 +67,8 @@ struct Machine::Callbacks {
 };
 
 Machine::Machine(const Provider& provider, const Options& options)
-    : provider_(provider), options_(options)
+    : Kernel(provider, options.kind), options_(options)
 {
-    using C = Callbacks;
-    platform_ = {.context = this,
-                 .architecture = arm64() ? static_cast<uint32_t>(WDM_ARM64)
-                                         : static_cast<uint32_t>(WDM_X64),
-                 .allocate = C::allocate,
-                 .release = C::release,
-                 .allocate_pages = C::allocate_pages,
-                 .release_pages = C::release_pages,
-                 .to_virtual = C::to_virtual,
-                 .mmio_read = C::mmio_read,
-                 .mmio_write = C::mmio_write,
-                 .acpi_table = C::acpi_table,
-                 .current_irql = C::irql,
-                 .raise_irql = C::raise_irql,
-                 .lower_irql = C::lower_irql,
-                 .irql_violation = C::irql_violation,
-                 .pause = C::pause,
-                 .identify = C::identify,
-                 .reference = C::reference,
-                 .dereference = C::dereference,
-                 .policy = C::policy,
-                 .on_policy_change = C::on_policy_change,
-                 .connect_wired = C::connect_wired,
-                 .connect_message = C::connect_message,
-                 .queue_work = C::queue_work,
-                 .bug_check = C::bug_check};
 }
 
 Machine::~Machine()
@@ -349,7 +113,7 @@ const char* Machine::build_iommu()
     if (iommu_ == nullptr) {
         return error;
     }
-    const WiRamRegion region{ram_base_, options_.ram_size, ram_, false};
+    const WiRamRegion region{ram_.base, ram_.size, ram_.at, false};
     wi_iommu_set_ram(iommu_, &region, 1);
     wi_iommu_reset(iommu_);
     return nullptr;
@@ -408,191 +172,102 @@ const char* Machine::keep(acpi::Table table)
 
 void Machine::describe_devices()
 {
-    const auto pci = [](std::uint32_t rid, unsigned pasid_bits) {
-        Device d;
-        d.identity.kind = WDM_DEVICE_PCI;
-        d.identity.requester_id = rid;
-        d.identity.pasid_bits = pasid_bits;
-        d.identity.opted_in = true;
-        d.ids = {rid};
-        return d;
-    };
-    devices_[static_cast<unsigned>(Who::PciA)] = pci(0x10, 8);
-    devices_[static_cast<unsigned>(Who::PciB)] = pci(0x18, 0);
-    devices_[static_cast<unsigned>(Who::Unprotected)] = pci(0x100, 0);
-    Device acpi;
+    add_pci(Who::PciA, 0x10, 8);
+    add_pci(Who::PciB, 0x18, 0);
+    add_pci(Who::Unprotected, 0x100, 0);
+    streams_[static_cast<unsigned>(Who::PciA)] = {wi_iommu_stream(iommu_, 0x10, this)};
+    streams_[static_cast<unsigned>(Who::PciB)] = {wi_iommu_stream(iommu_, 0x18, this)};
     if (arm64()) {
-        acpi.identity.kind = WDM_DEVICE_ACPI;
-        acpi.identity.path = "\\_SB.DMA0";
-        acpi.identity.opted_in = true;
+        add_acpi("\\_SB.DMA0");
         for (unsigned i = 0; i < acpi_ids; ++i) {
-            acpi.ids.push_back(acpi_stream + i);
-        }
-    }
-    devices_[static_cast<unsigned>(Who::Acpi)] = acpi;
-    for (auto& d : devices_) {
-        const bool protected_ = &d != &devices_[static_cast<unsigned>(Who::Unprotected)];
-        for (const auto id : d.ids) {
-            if (protected_) {
-                d.streams.push_back(wi_iommu_stream(iommu_, id, &d));
-            }
+            streams_[static_cast<unsigned>(Who::Acpi)].push_back(
+                wi_iommu_stream(iommu_, acpi_stream + i, this));
         }
     }
 }
 
-const char* Machine::start()
+const char* Machine::power_on()
 {
-    stop();
-    ram_base_ = arm64() ? 0x4000'0000 : 0x1000'0000;
     auto* memory = mmap(nullptr, options_.ram_size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         return "no memory for the machine's RAM";
     }
-    ram_ = static_cast<std::byte*>(memory);
-    free_from_ = ram_base_ + 0x100000;
-    policy_ = {.dma_guard = false,
-               .enumeration = 1,
-               .unlocked_once = true,
-               .pass_through_off = false,
-               .remapping_available = true};
-    current_irql = PASSIVE_LEVEL;
-    irql_violations_ = bug_check_count_ = 0;
-    asked_ = held_ = 0;
-    fail_after_ = never;
+    const std::uint64_t base = arm64() ? 0x4000'0000 : 0x1000'0000;
+    ram_ = {static_cast<std::byte*>(memory), base, options_.ram_size, base + 0x100000};
     for (const char* error : {build_iommu(), arm64() ? build_iort() : build_dmar()}) {
         if (error != nullptr) {
             return error;
         }
     }
     describe_devices();
-    running_ = NT_SUCCESS(provider_.start(&platform_));
-    return running_ ? nullptr : "IommuProviderStart failed";
+    return nullptr;
 }
 
-void Machine::stop()
+void Machine::power_off()
 {
-    if (running_) {
-        running_ = false;
-        provider_.stop();
-    }
-    for (const auto& [memory, size] : memory_) {
-        std::free(memory);
-    }
-    memory_.clear();
-    page_runs_.clear();
-    free_pages_.clear();
-    work_.clear();
-    policy_listener_ = {};
-    wired_ = {};
-    message_ = {};
     std::memset(raised_, 0, sizeof(raised_));
     message_raised_ = false;
-    for (auto& d : devices_) {
-        d = {};
-    }
+    streams_ = {};
     if (iommu_ != nullptr) {
         wi_iommu_free(iommu_);
         iommu_ = nullptr;
     }
-    if (ram_ != nullptr) {
-        munmap(ram_, options_.ram_size);
-        ram_ = nullptr;
+    if (ram_.at != nullptr) {
+        munmap(ram_.at, ram_.size);
+        ram_ = {};
     }
 }
 
-// --- memory
+// --- what the kernel asks of it
 
-std::byte* Machine::ram(std::uint64_t physical, std::uint64_t size)
+std::uint64_t Machine::read_register(std::uint64_t physical, std::uint32_t size)
 {
-    const auto offset = physical - ram_base_;
-    const bool inside = physical >= ram_base_ && offset <= options_.ram_size &&
-                        size <= options_.ram_size - offset;
-    return inside ? ram_ + offset : nullptr;
+    const auto offset = physical - registers_;
+    return offset < registers_size_ ? wi_iommu_mmio_read(iommu_, offset, size) : ~0ull;
 }
 
-bool Machine::take_allocation()
+void Machine::write_register(std::uint64_t physical, std::uint32_t size,
+                             std::uint64_t value)
 {
-    ++asked_;
-    if (fail_after_ == never) {
-        return true;
+    const auto offset = physical - registers_;
+    if (offset < registers_size_) {
+        wi_iommu_mmio_write(iommu_, offset, size, value);
     }
-    if (fail_after_ == 0) {
-        return false;
-    }
-    --fail_after_;
-    return true;
 }
 
-// Aligned to the count rounded up to a power of two.
-std::uint64_t Machine::carve(std::uint64_t count)
+unsigned Machine::line_of(std::uint32_t gsiv) const
 {
-    const auto run = power_of_two(count);
-    auto& known = free_pages_[run];
-    if (!known.empty()) {
-        const auto at = known.back();
-        known.pop_back();
-        return at;
-    }
-    const auto size = run * PAGE_SIZE;
-    const auto at = (free_from_ + size - 1) & ~(size - 1);
-    if (ram(at, size) == nullptr) {
-        return 0;
-    }
-    free_from_ = at + size;
-    return at;
+    return gsiv == event_gsiv    ? unsigned{WI_SMMUV3_IRQ_EVTQ}
+           : gsiv == gerror_gsiv ? unsigned{WI_SMMUV3_IRQ_GERROR}
+                                 : lines;
 }
 
-std::uint64_t Machine::pages(std::uint64_t count)
+Kernel::Message Machine::message() const
 {
-    const std::lock_guard guard(lock_);
-    return carve(count);
+    return {message_address, message_data};
 }
 
-volatile std::uint64_t* Machine::at(std::uint64_t physical)
+bool Machine::take_line(unsigned line)
 {
-    return reinterpret_cast<volatile std::uint64_t*>(ram(physical, 8));
+    return __atomic_exchange_n(&raised_[line], false, __ATOMIC_ACQ_REL);
 }
 
-std::uint64_t Machine::highest_address() const
+bool Machine::take_message()
 {
-    return ram_base_ + options_.ram_size - 1;
-}
-
-void Machine::fail_allocations(std::uint64_t after)
-{
-    const std::lock_guard guard(lock_);
-    fail_after_ = after;
-}
-
-// --- devices
-
-PDEVICE_OBJECT Machine::device(Who who)
-{
-    auto& d = devices_[static_cast<unsigned>(who)];
-    return d.ids.empty() ? nullptr : reinterpret_cast<PDEVICE_OBJECT>(&d);
-}
-
-WdmDeviceIdentity& Machine::identity(Who who)
-{
-    return devices_[static_cast<unsigned>(who)].identity;
-}
-
-unsigned Machine::references(Who who) const
-{
-    return devices_[static_cast<unsigned>(who)].references;
+    return __atomic_exchange_n(&message_raised_, false, __ATOMIC_ACQ_REL);
 }
 
 bool Machine::dma(const Dma& dma, std::uint64_t& value)
 {
-    auto& d = devices_[static_cast<unsigned>(dma.who)];
+    const auto& streams = streams_[static_cast<unsigned>(dma.who)];
     auto output = dma.address;
-    if (!d.streams.empty()) {
+    if (!streams.empty()) {
         WiTranslation out{};
         const unsigned attributes = (dma.write ? unsigned{WI_WRITE} : 0u) |
                                     (dma.tagged ? unsigned{WI_SUBSTREAM} : 0u);
-        const bool passed = wi_stream_translate(d.streams[dma.id], dma.address,
-                                                attributes, dma.pasid, &out);
+        const bool passed = wi_stream_translate(streams[dma.id], dma.address, attributes,
+                                                dma.pasid, &out);
         if (!passed) {
             deliver_interrupts();
             return false;
@@ -609,69 +284,6 @@ bool Machine::dma(const Dma& dma, std::uint64_t& value)
         value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
     }
     return true;
-}
-
-// --- interrupts, work, policy
-
-void Machine::deliver_interrupts()
-{
-    const auto before = current_irql;
-    current_irql = device_irql > before ? device_irql : before;
-    for (unsigned line = 0; line < wired_.size(); ++line) {
-        if (__atomic_exchange_n(&raised_[line], false, __ATOMIC_ACQ_REL) &&
-            wired_[line].routine != nullptr) {
-            wired_[line].routine(wired_[line].argument);
-        }
-    }
-    if (__atomic_exchange_n(&message_raised_, false, __ATOMIC_ACQ_REL) &&
-        message_.routine != nullptr) {
-        message_.routine(message_.argument);
-    }
-    current_irql = before;
-}
-
-void Machine::run_pending()
-{
-    deliver_interrupts();
-    for (;;) {
-        Service work;
-        {
-            const std::lock_guard guard(lock_);
-            if (work_.empty()) {
-                return;
-            }
-            work = work_.front();
-            work_.pop_front();
-        }
-        const auto before = current_irql;
-        current_irql = PASSIVE_LEVEL;
-        work.routine(work.argument);
-        current_irql = before;
-    }
-}
-
-void Machine::policy_changed()
-{
-    if (policy_listener_.routine != nullptr) {
-        policy_listener_.routine(policy_listener_.argument);
-    }
-}
-
-KIRQL Machine::irql() const
-{
-    return current_irql;
-}
-
-void Machine::set_irql(KIRQL level)
-{
-    current_irql = level;
-}
-
-void Machine::together(Routine a, Routine b, void* argument)
-{
-    std::thread other(b, argument);
-    a(argument);
-    other.join();
 }
 
 }  // namespace iommu::contract::sim
