@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// winiommu-contract: the rules, on a simulated machine, over the reference driver or over
-// somebody else's.
+// winiommu-contract: the rules, on a simulated machine or a QEMU, over the reference
+// driver or over somebody else's.
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <string>
 
+#include "contract/qtest/machine.hpp"
 #include "contract/report.hpp"
 #include "contract/runner.hpp"
 #include "contract/sim/machine.hpp"
@@ -22,6 +25,10 @@ constexpr const char* usage =
     "Runs the rules of the Windows DMA remapping contract against a driver.\n\n"
     "  --machine M          virt: SMMUv3 on arm64 (default); q35, q35-scalable: VT-d on "
     "x64\n"
+    "  --home H             where that machine is: sim (default), in this process, or\n"
+    "                       qemu, a QEMU process driven over qtest\n"
+    "  --qemu PATH          the QEMU of --home qemu (from the environment variable\n"
+    "                       WINIOMMU_QEMU_AARCH64 or WINIOMMU_QEMU_X86_64)\n"
     "  --provider PATH      a shared object that exports IoGetIommuInterface,\n"
     "                       IoGetIommuInterfaceEx, IommuProviderStart, "
     "IommuProviderStop;\n"
@@ -38,8 +45,8 @@ constexpr const char* usage =
 struct Arguments {
     sim::Options machine;
     RunOptions run;
-    std::string provider, format = "summary", output;
-    bool strict = false, rules = false;
+    std::string provider, format = "summary", output, qemu;
+    bool in_qemu = false, strict = false, rules = false;
 };
 
 [[noreturn]] void die(const std::string& text)
@@ -64,6 +71,14 @@ void set(Arguments& a, const std::string& option, const std::string& value)
         if (!kind_of(value.c_str(), a.machine.kind)) {
             die("--machine is virt, q35 or q35-scalable, not '" + value + "'");
         }
+    } else if (option == "--home") {
+        if (value != "sim" && value != "qemu") {
+            die("--home is sim or qemu, not '" + value + "'");
+        }
+        a.in_qemu = value == "qemu";
+    } else if (option == "--qemu") {
+        a.qemu = value;
+        a.in_qemu = true;
     } else if (option == "--provider") {
         a.provider = value;
     } else if (option == "--rule") {
@@ -154,6 +169,40 @@ void write(std::ostream& out, const Arguments& a, const std::string& title,
     }
 }
 
+std::string qemu_of(const Arguments& a)
+{
+    const char* set = std::getenv(a.machine.kind == Kind::Virt ? "WINIOMMU_QEMU_AARCH64"
+                                                               : "WINIOMMU_QEMU_X86_64");
+    return !a.qemu.empty() || set == nullptr ? a.qemu : set;
+}
+
+// Said once, not by each rule.
+void need_qemu(const Arguments& a)
+{
+    const auto path = qemu_of(a);
+    if (path.empty()) {
+        die("which QEMU? --qemu PATH says it");
+    }
+    if (access(path.c_str(), X_OK) != 0) {
+        die("cannot run the QEMU " + path + ": " + std::strerror(errno));
+    }
+}
+
+HomePointer home(const Arguments& a, std::string& error)
+{
+    HomePointer home(nullptr, [](Home* h) { delete static_cast<Kernel*>(h); });
+    Provider provider;
+    if (load(a.provider, provider, error)) {
+        const auto& m = a.machine;
+        if (a.in_qemu) {
+            home.reset(new qemu::Machine(provider, {m.kind, m.tlb, qemu_of(a)}));
+        } else {
+            home.reset(new sim::Machine(provider, m));
+        }
+    }
+    return home;
+}
+
 }  // namespace
 
 int main(int argc, char** argv)
@@ -163,21 +212,16 @@ int main(int argc, char** argv)
         write_rst(std::cout);
         return 0;
     }
-    const MakeHome make = [&](std::string& error) {
-        std::unique_ptr<Home, void (*)(Home*)> home(
-            nullptr, [](Home* h) { delete static_cast<sim::Machine*>(h); });
-        Provider provider;
-        if (load(a.provider, provider, error)) {
-            home.reset(new sim::Machine(provider, a.machine));
-        }
-        return home;
-    };
+    if (a.in_qemu) {
+        need_qemu(a);
+    }
+    const MakeHome make = [&](std::string& error) { return home(a, error); };
     const auto results = run_rules(make, a.run);
     if (results.empty()) {
         die("there is no such rule; --rules lists them");
     }
     const std::string title =
-        std::string(name_of(a.machine.kind)) +
+        std::string(name_of(a.machine.kind)) + (a.in_qemu ? " in QEMU" : "") +
         (a.provider.empty() ? ": reference driver" : ": " + a.provider);
     if (a.output.empty()) {
         write(std::cout, a, title, results);

@@ -27,8 +27,8 @@ struct RunOptions {
 };
 
 // Called where the rules run.  Null and a reason: there is no home.
-using MakeHome =
-    std::function<std::unique_ptr<Home, void (*)(Home*)>(std::string& error)>;
+using HomePointer = std::unique_ptr<Home, void (*)(Home*)>;
+using MakeHome = std::function<HomePointer(std::string& error)>;
 
 std::vector<Result> run_rules(const MakeHome& make_home, const RunOptions& options);
 

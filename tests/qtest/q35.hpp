@@ -10,13 +10,10 @@
 #include <vector>
 
 #include "tests/qtest/pci.hpp"
+#include "tests/qtest/places.hpp"
 #include "tests/qtest/qtest_client.hpp"
 
 namespace qtest::q35 {
-
-inline constexpr std::uint64_t ram = 0x100000;
-inline constexpr std::uint64_t pci_window = 0xe0000000;
-inline constexpr std::uint64_t unit = 0xfed90000;
 
 inline const char* qemu()
 {

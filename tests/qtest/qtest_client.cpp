@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,9 +41,10 @@ std::string escape(const std::string& text)
     return out;
 }
 
-std::string slurp(const std::string& path)
+std::string slurp(const std::string& path, std::size_t from)
 {
     std::ifstream file(path);
+    file.seekg(static_cast<std::streamoff>(from));
     std::stringstream text;
     text << file.rdbuf();
     return text.str();
@@ -75,6 +77,7 @@ unsigned nibble(char c)
         argv.push_back(const_cast<char*>(argument.c_str()));
     }
     argv.push_back(nullptr);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // not to outlive a test that is killed
     ::dup2(output, 1);
     ::dup2(output, 2);
     ::fcntl(qtest, F_SETFD, 0);
@@ -151,9 +154,9 @@ Machine::~Machine()
     ::unlink(output_path_.c_str());
 }
 
-std::string Machine::output() const
+std::string Machine::output(std::size_t from) const
 {
-    return slurp(output_path_);
+    return slurp(output_path_, from);
 }
 
 std::string Machine::take_line(int fd, std::string& buffer)

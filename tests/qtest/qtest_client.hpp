@@ -34,8 +34,8 @@ public:
 
     // False once QEMU has died or closed its socket; reads then give 0.
     bool alive() const { return alive_; }
-    // What QEMU has printed so far.
-    std::string output() const;
+    // What QEMU has printed so far, from that byte on.
+    std::string output(std::size_t from = 0) const;
 
     std::uint8_t read8(std::uint64_t address);
     std::uint32_t read32(std::uint64_t address);
@@ -57,6 +57,8 @@ public:
     // counted instead of delivered.
     void intercept(const std::string& path, const std::string& name);
     Line line(unsigned number);
+    // The same, of what has been reported with earlier answers.
+    Line reported(unsigned number) { return lines_[number]; }
     void forget_lines() { lines_.clear(); }
 
     // One QMP command; the answer is its "return" value or the whole error object as

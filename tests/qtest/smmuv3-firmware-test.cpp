@@ -7,14 +7,13 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/qtest/fw_cfg.hpp"
 #include "tests/qtest/smmuv3_test.hpp"
 
 namespace {
 
 using namespace qtest;
 using namespace qtest::smmuv3;
-
-using Bytes = std::vector<std::uint8_t>;
 
 class Smmu_Firmware : public smmuv3::Test {
 protected:
@@ -45,60 +44,16 @@ protected:
         return out;
     }
 
-    // fw_cfg on virt: selector at +8, data at +0 (docs/specs/fw_cfg of QEMU).
-    void select(std::uint16_t key)
-    {
-        machine->write16(0x09020008, static_cast<std::uint16_t>(key << 8 | key >> 8));
-    }
-    Bytes take(std::size_t size)
-    {
-        Bytes out;
-        while (out.size() + 8 <= size) {
-            const std::uint64_t eight = machine->read64(0x09020000);
-            for (unsigned i = 0; i < 8; ++i) {
-                out.push_back(static_cast<std::uint8_t>(eight >> 8 * i));
-            }
-        }
-        while (out.size() < size) {
-            out.push_back(machine->read8(0x09020000));
-        }
-        return out;
-    }
-    static std::uint32_t big32(const Bytes& b, std::size_t at)
-    {
-        return std::uint32_t{b[at]} << 24 | b[at + 1] << 16 | b[at + 2] << 8 | b[at + 3];
-    }
     static std::uint32_t little32(const Bytes& b, std::size_t at)
     {
         return b.at(at) | b.at(at + 1) << 8 | b.at(at + 2) << 16 |
                std::uint32_t{b.at(at + 3)} << 24;
     }
-    Bytes fw_cfg_file(const std::string& name)
-    {
-        select(0x19);
-        const std::uint32_t count = big32(take(4), 0);
-        for (std::uint32_t i = 0; i < count; ++i) {
-            const Bytes entry = take(64);
-            if (name == reinterpret_cast<const char*>(&entry[8])) {
-                select(static_cast<std::uint16_t>(entry[4] << 8 | entry[5]));
-                return take(big32(entry, 0));
-            }
-        }
-        ADD_FAILURE() << "no fw_cfg file " << name;
-        return {};
-    }
     Bytes iort()
     {
-        const Bytes tables = fw_cfg_file("etc/acpi/tables");
-        for (std::size_t at = 0; at + 36 < tables.size(); ++at) {
-            if (std::memcmp(&tables[at], "IORT", 4) == 0) {
-                return Bytes(tables.begin() + static_cast<std::ptrdiff_t>(at),
-                             tables.begin() + static_cast<std::ptrdiff_t>(
-                                                  at + little32(tables, at + 4)));
-            }
-        }
-        ADD_FAILURE() << "no IORT";
-        return {};
+        const auto found = FwCfg(*machine, FwCfgAt::Virt, virt::ram).acpi("IORT");
+        EXPECT_EQ(found.size(), 1u) << "IORT";
+        return found.empty() ? Bytes() : found[0];
     }
     // DEN 0049: nodes have type (0), length (1..2), revision (3), identifier (4..7).
     static std::vector<Bytes> nodes(const Bytes& table)

@@ -11,14 +11,10 @@
 #include <vector>
 
 #include "tests/qtest/pci.hpp"
+#include "tests/qtest/places.hpp"
 #include "tests/qtest/qtest_client.hpp"
 
 namespace qtest::virt {
-
-inline constexpr std::uint64_t ram = 0x40000000;
-inline constexpr std::uint64_t ecam_base = 0x4010000000;
-inline constexpr std::uint64_t pci_window = 0x10000000;
-inline constexpr std::uint64_t platform_bus = 0x0c000000;  // the first SMMU's registers
 
 inline const char* qemu()
 {

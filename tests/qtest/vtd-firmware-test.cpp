@@ -3,6 +3,8 @@
 // memory.
 #include <algorithm>
 
+#include <cstring>
+
 #include "tests/qtest/fw_cfg.hpp"
 #include "tests/qtest/q35.hpp"
 
@@ -12,7 +14,7 @@ using namespace qtest;
 
 class Vtd_Firmware : public q35::Test {
 protected:
-    FwCfg firmware() { return FwCfg(*machine, q35::ram); }
+    FwCfg firmware() { return FwCfg(*machine, FwCfgAt::Q35, q35::ram); }
     Bytes dmar()
     {
         const auto tables = firmware().acpi("DMAR");
