@@ -104,6 +104,13 @@ void wi_iommu_set_ram(WiIommu* iommu, const WiRamRegion* regions, size_t count);
 void* wi_iommu_save(const WiIommu* iommu, size_t* size);
 const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size);
 
+/*
+ * A question about the device, docs/specs/introspection.rst, which changes nothing. Under
+ * the device lock.  Returns malloc'ed text the caller frees, or NULL without memory: JSON
+ * if *good, else one line that says what is wrong.  `arguments` may be NULL.
+ */
+char* wi_iommu_ask(WiIommu* iommu, const char* topic, const char* arguments, bool* good);
+
 /* Attributes of an access, or-ed. */
 enum {
     WI_WRITE = 1u << 0,

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "iommu/answers.hpp"
@@ -78,6 +80,12 @@ public:
     // for a function's own translation cache, and what to do about it.
     virtual const char* refuse_mappings() const = 0;
     virtual const char* refuse_device_tlbs() const = 0;
+
+    // A question about the device, docs/specs/introspection.rst, which changes nothing.
+    // Under the device lock.  True: `answer` is JSON; false: one line that says what is
+    // wrong.
+    virtual bool ask(std::string_view topic, std::string_view arguments,
+                     std::string& answer) = 0;
 
     // Moves on when an answer given before may no longer hold: after each register write
     // (the C interface sees to that), and before software is told that commands

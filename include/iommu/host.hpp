@@ -24,6 +24,14 @@ public:
     virtual MemoryResult read(Gpa from, std::span<std::byte> to) = 0;
     virtual MemoryResult write(Gpa to, std::span<const std::byte> from) = 0;
 
+    // GuestMemory::compare_exchange64 outside RAM.  Nobody there can do it but a host
+    // that stands for RAM itself.
+    virtual MemoryResult compare_exchange64(Gpa, std::uint64_t& /*expected*/,
+                                            std::uint64_t /*desired*/, bool& /*stored*/)
+    {
+        return MemoryResult::Abort;
+    }
+
     // [at, at + size) of RAM was changed through a host pointer (migration's dirty log).
     virtual void mark_dirty(Gpa at, std::size_t size) = 0;
 

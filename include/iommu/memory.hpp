@@ -84,8 +84,8 @@ public:
     MemoryResult write(Gpa at, std::span<const std::byte> from);
 
     // Atomic against the vCPUs.  True: `desired` is in memory.  False: `expected` was not
-    // what stood there, and now holds what did.  Not RAM: an abort, since nobody can
-    // update it atomically.
+    // what stood there, and now holds what did.  Not RAM: the host's, which as a rule
+    // is an abort, since nobody can update it atomically.
     Expected<bool, MemoryAbort> compare_exchange64(Gpa at, std::uint64_t& expected,
                                                    std::uint64_t desired);
 

@@ -15,6 +15,7 @@
 #include "tests/oracle/smmuv3_machine.hpp"
 #include "tests/oracle/smmuv3_oracle.hpp"
 #include "tests/oracle/smmuv3_scenario.hpp"
+#include "tests/oracle/told.hpp"
 
 namespace oracle {
 namespace {
@@ -32,7 +33,7 @@ constexpr std::uint64_t low_bits(unsigned n)
 
 // What was seen, so that a test that has become blind fails.
 struct Tally {
-    std::uint64_t compared = 0, passed = 0, silent = 0, wild = 0;
+    std::uint64_t compared = 0, passed = 0, silent = 0, wild = 0, told = 0;
     std::map<unsigned, std::uint64_t> events;
 };
 
@@ -145,6 +146,9 @@ std::string explain(const SmmuAnswer& a)
 std::string Bench::check(SmmuMachine& device, SmmuOracle& oracle, const Access& access,
                          Rng& rng, Tally& tally)
 {
+    const auto told = ask_walk(device.device(), access.stream, access.address,
+                               attributes_of(access), access.substream);
+    const bool silent = !device.next_event();
     WiTranslation t{};
     const bool passed = device.translate(access.stream, access.address,
                                          attributes_of(access), access.substream, &t);
@@ -175,6 +179,10 @@ std::string Bench::check(SmmuMachine& device, SmmuOracle& oracle, const Access& 
     } else if (passed && touched == 0) {
         complaint = check_block(oracle, access, t, rng);
     }
+    if (complaint.empty() && !wild) {
+        complaint = silent ? differs(told, passed, t, event) : "walk recorded an event";
+        ++tally.told;
+    }
     ++tally.compared;
     tally.passed += first.passes;
     tally.silent += !first.passes && !first.event;
@@ -191,7 +199,7 @@ std::string Bench::check(SmmuMachine& device, SmmuOracle& oracle, const Access& 
                   static_cast<unsigned long long>(t.mask), t.read, t.write);
     return complaint + "\n" + text_of(access) + "\n" + line +
            (event ? "  event " + text_of(*event) + "\n" : std::string()) +
-           explain(oracle.answer(access));
+           explain(oracle.answer(access)) + "walk: " + told.text + "\n";
 }
 
 // What the device says of the block around an address must hold all over it.
@@ -441,6 +449,7 @@ TEST_P(SmmuOracleTest, DeviceAgreesOverRandomTables)
     std::printf("\n");
     // A generator that no longer reaches what it is for is a broken test.
     EXPECT_GT(tally.passed * 8, tally.compared);
+    EXPECT_GE(tally.told, wanted) << "walk was hardly asked";
     if (wanted > 5000) {
         for (const unsigned number : {0x02u, 0x04u, 0x08u, 0x10u, 0x11u, 0x12u, 0x13u}) {
             EXPECT_GT(tally.events[number], 10u)

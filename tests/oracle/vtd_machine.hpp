@@ -42,6 +42,7 @@ public:
     }
     // The recorded fault, if there is one; it is then acknowledged.
     std::optional<Record> next_fault();
+    WiIommu* device() { return unit_; }
 
 private:
     std::uint32_t read32(std::uint64_t at) const

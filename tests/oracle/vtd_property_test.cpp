@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "tests/oracle/told.hpp"
 #include "tests/oracle/vtd_machine.hpp"
 #include "tests/oracle/vtd_oracle.hpp"
 #include "tests/oracle/vtd_scenario.hpp"
@@ -24,7 +25,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise)
 }
 
 struct Tally {
-    std::uint64_t compared = 0, passed = 0, silent = 0, wild = 0;
+    std::uint64_t compared = 0, passed = 0, silent = 0, wild = 0, told = 0;
     std::map<unsigned, std::uint64_t> reasons;
 };
 
@@ -149,6 +150,9 @@ std::string Bench::check(Machine& unit, Oracle& oracle, const Access& access, Rn
     // First what must come out: the device's A and D updates do not change it.
     auto first = oracle.answer(access);
     const unsigned touched = oracle.touched();
+    const auto told = ask_walk(unit.device(), access.source, access.address,
+                               attributes_of(access), access.pasid);
+    const bool silent = !unit.next_fault();
     WiTranslation t{};
     const bool passed = unit.translate(access.source, access.address,
                                        attributes_of(access), access.pasid, &t);
@@ -178,6 +182,10 @@ std::string Bench::check(Machine& unit, Oracle& oracle, const Access& access, Rn
             complaint = check_block(oracle, access, t, rng);
         }
     }
+    if (complaint.empty()) {
+        complaint = silent ? differs(told, passed, t, fault) : "walk recorded a fault";
+        ++tally.told;
+    }
     ++tally.compared;
     tally.passed += first.passes;
     tally.silent += !first.passes && first.reasons.empty();
@@ -195,7 +203,7 @@ std::string Bench::check(Machine& unit, Oracle& oracle, const Access& access, Rn
         static_cast<unsigned long long>(fault ? (*fault)[0] : 0),
         static_cast<unsigned long long>(fault ? (*fault)[1] : 0));
     return complaint + "\n" + text_of(access) + "\n" + line +
-           explain(oracle.answer(access));
+           explain(oracle.answer(access)) + "walk: " + told.text + "\n";
 }
 
 std::string Bench::check_block(Oracle& oracle, const Access& access,
@@ -357,6 +365,7 @@ TEST_P(VtdOracleTest, DeviceAgreesOverRandomStructures)
     }
     std::printf("\n");
     EXPECT_GT(tally.passed * 8, tally.compared);
+    EXPECT_GE(tally.told, wanted) << "walk was hardly asked";
     if (wanted > 5000) {
         EXPECT_GT(tally.reasons.size(), 7u) << "the generator reaches too few faults";
     }

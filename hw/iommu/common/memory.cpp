@@ -125,7 +125,11 @@ GuestMemory::compare_exchange64(Gpa at, std::uint64_t& expected, std::uint64_t d
 {
     auto* p = ram_.find_writable(at, 8);
     if (!p || at.value % 8 != 0) {
-        return Unexpected{MemoryAbort{}};
+        bool stored = false;
+        if (host_.compare_exchange64(at, expected, desired, stored) != MemoryResult::Ok) {
+            return Unexpected{MemoryAbort{}};
+        }
+        return stored;
     }
     const bool stored =
         __atomic_compare_exchange_n(reinterpret_cast<std::uint64_t*>(p), &expected,

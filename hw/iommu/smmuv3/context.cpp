@@ -173,8 +173,10 @@ namespace {
 // One lookup, with what is known so far.
 class Lookup {
 public:
-    Lookup(GuestMemory& memory, const Capabilities& built, const Ste& ste, Substream ssid)
-        : memory_(memory), reader_(memory), built_(built), ste_(ste), ssid_(ssid)
+    Lookup(GuestMemory& memory, const Capabilities& built, const Ste& ste, Substream ssid,
+           LookupTrace& trace)
+        : memory_(memory), reader_(memory), built_(built), ste_(ste), ssid_(ssid),
+          trace_(trace)
     {
     }
 
@@ -198,6 +200,7 @@ private:
     const Capabilities& built_;
     const Ste& ste_;
     Substream ssid_;
+    LookupTrace& trace_;
     Context context_{};
 };
 
@@ -218,6 +221,7 @@ void Lookup::use_stage2()
         .access_flag_faults = !ste_[Ste::S2AFFD],
     };
     context_.record_s2 = ste_[Ste::S2R];
+    trace_.s2 = s2;
 }
 
 // SMMU 5.2 S1Fmt, S1CDMax, S1DSS: which substreams, or their absence, are refused.
@@ -291,8 +295,10 @@ Expected<Ipa, Problem> Lookup::locate_cd()
         return aligned(cdmax + 6) + index * sizeof(Cd);
     }
     const auto log2_l1 = cdmax > leaf_bits ? cdmax - leaf_bits : 0;
-    const auto l1 = fetch<L1Cd>(aligned(std::max(6u, log2_l1 + 3)) +
-                                (index >> leaf_bits) * sizeof(L1Cd));
+    const auto at =
+        aligned(std::max(6u, log2_l1 + 3)) + (index >> leaf_bits) * sizeof(L1Cd);
+    trace_.l1cd = at;
+    const auto l1 = fetch<L1Cd>(at);
     if (!l1) {
         return Unexpected{l1.error()};
     }
@@ -363,6 +369,7 @@ std::optional<Problem> Lookup::use_stage1()
     if (!at) {
         return at.error();
     }
+    trace_.cd = *at;
     const auto cd = fetch<Cd>(*at);
     if (!cd) {
         return cd.error();
@@ -412,13 +419,15 @@ Expected<Context, Problem> Lookup::run()
 
 Expected<Context, Problem> lookup_context(GuestMemory& memory, const Capabilities& built,
                                           const StreamTable& table, StreamId stream,
-                                          Substream substream)
+                                          Substream substream, LookupTrace* trace)
 {
-    const auto ste = fetch_ste(memory, table, built.sid_bits, stream);
+    LookupTrace nobody_looks;
+    auto& seen = trace ? *trace : nobody_looks;
+    const auto ste = fetch_ste(memory, table, built.sid_bits, stream, &seen);
     if (!ste) {
         return Unexpected{ste.error()};
     }
-    return Lookup{memory, built, *ste, substream}.run();
+    return Lookup{memory, built, *ste, substream, seen}.run();
 }
 
 }  // namespace iommu::smmu

@@ -11,9 +11,17 @@
 
 namespace iommu::smmu {
 
+// Where a lookup looked, in this order; what it did not come to stays empty.
+struct LookupTrace {
+    std::optional<Gpa> l1std{}, ste{};
+    SecondStage s2{};  // that l1cd and cd, intermediate addresses, went through
+    std::optional<Ipa> l1cd{}, cd{};
+};
+
 // SMMU 5.1, 7.3.3, 7.3.4: linear and two-level tables, C_BAD_STREAMID, F_STE_FETCH.
+// `trace` may be nullptr.
 Expected<Ste, Problem> fetch_ste(GuestMemory& memory, const StreamTable& table,
-                                 unsigned sid_bits, StreamId stream);
+                                 unsigned sid_bits, StreamId stream, LookupTrace* trace);
 
 // SMMU 5.2.2 "Validity of STE".
 bool illegal(const Ste& ste, const Capabilities& built);
@@ -24,6 +32,7 @@ bool illegal(const Cd& cd, const Capabilities& built);
 // The whole lookup.  Everything it reads, it reads now: caching is the caller's.
 Expected<Context, Problem> lookup_context(GuestMemory& memory, const Capabilities& built,
                                           const StreamTable& table, StreamId stream,
-                                          Substream substream);
+                                          Substream substream,
+                                          LookupTrace* trace = nullptr);
 
 }  // namespace iommu::smmu

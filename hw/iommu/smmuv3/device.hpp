@@ -62,9 +62,12 @@ public:
         return "winiommu-smmuv3 has no ATS: remove ats=on from the device";
     }
     GuestMemory& memory() override { return memory_; }
+    bool ask(std::string_view topic, std::string_view arguments,
+             std::string& answer) override;
 
 private:
     class Requester;
+    class Views;  // introspect/smmuv3.cpp
 
     struct MsiTarget {
         std::uint64_t address = 0;    // IRQ_CFG0

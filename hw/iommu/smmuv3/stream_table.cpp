@@ -37,13 +37,16 @@ Problem failed_fetch(Gpa at)
 
 // Where the STE of `index` stands in the two-level table.
 Expected<Gpa, Problem> locate(GuestMemory& memory, const StreamTable& table,
-                              unsigned log2size, std::uint64_t index)
+                              unsigned log2size, std::uint64_t index, LookupTrace* trace)
 {
     const auto split = effective_split(table.split);
     const auto log2_l1 = log2size > split ? log2size - split : 0;
     // SMMU 6.3.24: aligned to the level 1 table's size, at least to 64 bytes.
     const auto base = aligned(table.base, std::max(6u, log2_l1 + 3));
     const auto at = base + (index >> split) * sizeof(L1Std);
+    if (trace) {
+        trace->l1std = at;
+    }
     const auto entry = memory.fetch<L1Std>(at);
     if (!entry) {
         return Unexpected{failed_fetch(at)};
@@ -60,7 +63,7 @@ Expected<Gpa, Problem> locate(GuestMemory& memory, const StreamTable& table,
 }  // namespace
 
 Expected<Ste, Problem> fetch_ste(GuestMemory& memory, const StreamTable& table,
-                                 unsigned sid_bits, StreamId stream)
+                                 unsigned sid_bits, StreamId stream, LookupTrace* trace)
 {
     const auto index = static_cast<std::uint64_t>(stream);
     const auto log2size = std::min(table.log2size, sid_bits);
@@ -69,11 +72,14 @@ Expected<Ste, Problem> fetch_ste(GuestMemory& memory, const StreamTable& table,
     }
     auto at = aligned(table.base, log2size + 6) + index * sizeof(Ste);
     if (table.format == StreamTable::Format::TwoLevel) {
-        const auto found = locate(memory, table, log2size, index);
+        const auto found = locate(memory, table, log2size, index, trace);
         if (!found) {
             return Unexpected{found.error()};
         }
         at = *found;
+    }
+    if (trace) {
+        trace->ste = at;
     }
     const auto ste = memory.fetch<Ste>(at);
     if (!ste) {

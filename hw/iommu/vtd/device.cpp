@@ -371,12 +371,17 @@ bool Vtd::legacy() const
     return active[RtaddrReg::TTM] == TranslationTableMode::Legacy;
 }
 
-void Vtd::publish()
+Settings Vtd::settings() const
 {
     Settings settings;
     settings.root.dword[0] = r_.active_rtaddr;
     settings.enabled = (r_.gsts & GlobalReg::TE.mask) != 0;
-    translator_.configure(settings);
+    return settings;
+}
+
+void Vtd::publish()
+{
+    translator_.configure(settings());
 }
 
 void Vtd::publish_interrupts()

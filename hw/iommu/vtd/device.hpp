@@ -33,6 +33,8 @@ public:
     const char* refuse_mappings() const override;
     const char* refuse_device_tlbs() const override;
     GuestMemory& memory() override { return memory_; }
+    bool ask(std::string_view topic, std::string_view arguments,
+             std::string& answer) override;
 
     // Any thread.
     std::optional<Message> remap_interrupt(std::optional<SourceId> source,
@@ -46,6 +48,8 @@ public:
     unsigned host_address_bits() const { return configuration_.haw_bits(); }
 
 private:
+    class Views;  // introspect/vtd.cpp
+
     // Everything software can read back but what FaultLog holds, and the two pointers
     // that GCMD latched.
     struct Registers {
@@ -68,6 +72,7 @@ private:
     void set_root_table();
     void set_interrupt_table();
     void enable_queue(bool enable);
+    Settings settings() const;
     void publish();
     void publish_interrupts();
     std::uint64_t address_mask() const;

@@ -50,6 +50,22 @@ inline std::uint32_t Translator::stamp(const Requester& r, unsigned domain_slot,
            pasids_[pasid_slot].load(std::memory_order_relaxed);
 }
 
+// VT-d 3.4.1: without a PASID a request says nothing of privilege (9.4, field RID_PRIV,
+// decides) and fetches no instructions.
+inline Transaction sanitised(const Transaction& t)
+{
+    auto out = t;
+    if (!t.substream.present) {
+        out.privilege = Privilege::User;
+        out.content = Content::Data;
+    }
+    // PCIe 6.20.2.4: Execute Requested means nothing in a write.
+    if (t.access == Access::Write) {
+        out.content = Content::Data;
+    }
+    return out;
+}
+
 // VT-d 3.15 "Handling Requests to Interrupt Address Range": 0xFEEx_xxxx.
 constexpr bool is_interrupt_address(std::uint64_t address)
 {

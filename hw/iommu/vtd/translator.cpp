@@ -12,22 +12,6 @@ namespace {
 constexpr unsigned log2_tlb_entries = 16;
 constexpr std::uint64_t everything = ~std::uint64_t{0};
 
-// VT-d 3.4.1: without a PASID a request says nothing of privilege (9.4, field RID_PRIV,
-// decides) and fetches no instructions.
-Transaction sanitised(const Transaction& t)
-{
-    auto out = t;
-    if (!t.substream.present) {
-        out.privilege = Privilege::User;
-        out.content = Content::Data;
-    }
-    // PCIe 6.20.2.4: Execute Requested means nothing in a write.
-    if (t.access == Access::Write) {
-        out.content = Content::Data;
-    }
-    return out;
-}
-
 Rights rights(const Tlb::Hit& hit)
 {
     return Rights{static_cast<std::uint8_t>(hit.attributes & Rights::every)};
@@ -171,8 +155,12 @@ Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
 Stream::Result Translator::refuse(Requester& r, const Transaction& t, FaultReason reason,
                                   bool muted)
 {
+    const Fault fault{reason, r.id, t};
+    if (listener_ != nullptr) {
+        listener_->refused(fault, muted);
+    }
     if (!muted) {
-        faults_.record(Fault{reason, r.id, t});
+        faults_.record(fault);
     }
     return Stream::Result::Refused;
 }

@@ -48,11 +48,23 @@ struct PageRange {
     }
 };
 
+// Told of each request that is refused, recorded or (FPD) muted, on any thread.
+class RefusalListener {
+public:
+    virtual void refused(const Fault& fault, bool muted) = 0;
+
+protected:
+    ~RefusalListener() = default;
+};
+
 class Translator {
 public:
     Translator(const Configuration& configuration, GuestMemory& memory, FaultLog& faults,
                const Epoch& answers);
     ~Translator();
+
+    // Before the first request.
+    void listen(RefusalListener& listener) { listener_ = &listener; }
 
     // One caller at a time, here and for all invalidations.
     void configure(const Settings& settings);
@@ -76,6 +88,8 @@ public:
     void finish_copying();
 
 private:
+    friend class Narrator;  // introspect/vtd_walk.cpp
+
     class Requester;
     struct Refusal {
         FaultReason reason{};
@@ -154,6 +168,7 @@ private:
     GuestMemory& memory_;
     FaultLog& faults_;
     const Epoch& answers_epoch_;
+    RefusalListener* listener_ = nullptr;
     Published<Settings> settings_;
     Tlb tlb_;
 

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SMMU 3.3 "Data structures and translation procedure", told.
+//
+// The verdict is a second Translator's, which has no caches and whose memory is a
+// Snapshot.  The steps are the same lookups and formats, narrated over the same Snapshot.
+#include "hw/iommu/introspect/smmuv3_walk.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "hw/iommu/introspect/narrate.hpp"
+#include "hw/iommu/introspect/smmuv3_fields.hpp"
+#include "hw/iommu/smmuv3/context.hpp"
+#include "hw/iommu/smmuv3/translator.hpp"
+
+namespace iommu::introspect {
+namespace {
+
+using namespace smmu;
+
+template <typename Fields, typename D>
+std::string fields_of(std::span<const std::uint64_t> raw)
+{
+    D d;
+    std::copy_n(raw.begin(), d.dword.size(), d.dword.begin());
+    Json json;
+    Fields::write(json, d);
+    return json.str();
+}
+
+std::string describe_stage1(std::uint64_t raw, int level, EntryKind kind)
+{
+    const bool leaf = kind == EntryKind::Leaf || (kind == EntryKind::Bad && level == 3);
+    return leaf ? fields_of<Stage1LeafFields, Stage1Leaf>({&raw, 1})
+                : fields_of<Stage1TableFields, Stage1Table>({&raw, 1});
+}
+std::string describe_stage2(std::uint64_t raw, int level, EntryKind kind)
+{
+    const bool leaf = kind == EntryKind::Leaf || (kind == EntryKind::Bad && level == 3);
+    return leaf ? fields_of<Stage2LeafFields, Stage2Leaf>({&raw, 1})
+                : fields_of<Stage2TableFields, Stage2Table>({&raw, 1});
+}
+
+class Teller {
+public:
+    Teller(const SmmuWorld& world, Snapshot& snapshot)
+        : world_(world), snapshot_(snapshot), reader_(snapshot.memory())
+    {
+    }
+
+    Expected<Context, Problem> tell_lookup(StreamId stream, Substream substream);
+    void tell_walk(const Context& context, const Transaction& access);
+    const Story& story() const { return story_; }
+
+private:
+    template <typename Fields, typename D>
+    void tell_structure(const char* name, Gpa at, std::optional<Ipa> ipa);
+    void tell_abort(const char* name, Gpa at, unsigned depth);
+    std::optional<Gpa> stage2(const SecondStage& s2, Ipa input, Rights wanted,
+                              unsigned depth);
+    std::optional<Ipa> stage1(const VmsaStage1& format, const SecondStage& s2, Iova input,
+                              Rights wanted);
+
+    const SmmuWorld& world_;
+    Snapshot& snapshot_;
+    TableReader reader_;
+    Story story_;
+};
+
+template <typename Fields, typename D>
+void Teller::tell_structure(const char* name, Gpa at, std::optional<Ipa> ipa)
+{
+    Step step;
+    step.structure = name;
+    step.at = at;
+    if (ipa && ipa->value != at.value) {
+        step.asked_at = ipa->value;
+    }
+    step.raw = snapshot_.words(at, sizeof(D));
+    if (step.raw.empty()) {
+        step.problem = name_of(WalkFault::Unreadable);
+    } else {
+        step.fields = fields_of<Fields, D>(step.raw);
+    }
+    story_.add(std::move(step));
+}
+
+void Teller::tell_abort(const char* name, Gpa at, unsigned depth)
+{
+    Step step;
+    step.structure = name;
+    step.at = at;
+    step.depth = depth;
+    step.problem = name_of(WalkFault::Unreadable);
+    story_.add(std::move(step));
+}
+
+std::optional<Gpa> Teller::stage2(const SecondStage& s2, Ipa input, Rights wanted,
+                                  unsigned depth)
+{
+    if (!s2.enabled) {
+        return Gpa{input.value};
+    }
+    constexpr auto name = "stage 2 descriptor";
+    Gpa place{};
+    const auto read = [&](Gpa at) {
+        place = at;
+        return reader_(at);
+    };
+    using Told = Narrated<VmsaStage2, decltype(&describe_stage2)>;
+    Told::State state;
+    const Told told{s2.format, story_,           name,  depth,
+                    wanted,    &describe_stage2, place, state};
+    Leaf<Gpa> leaf;
+    WalkError<TableReader::Abort> error;
+    if (walk_into(told, read, input, wanted, leaf, error)) {
+        return leaf.output;
+    }
+    if (error.why == WalkFault::Unreadable) {
+        tell_abort(name, error.unreadable.at, depth);
+    } else if (error.why == WalkFault::OutOfRange) {
+        Step step;
+        step.structure = "stage 2 input";
+        step.asked_at = input.value;
+        step.depth = depth;
+        step.problem = name_of(error.why);
+        story_.add(std::move(step));
+    }
+    return std::nullopt;
+}
+
+std::optional<Ipa> Teller::stage1(const VmsaStage1& format, const SecondStage& s2,
+                                  Iova input, Rights wanted)
+{
+    struct Stop {};
+    constexpr auto name = "stage 1 descriptor";
+    Gpa place{};
+    const auto read = [&](Ipa at) -> Expected<std::uint64_t, Stop> {
+        const auto physical = stage2(s2, at, Rights{Rights::priv_read}, 1);
+        if (!physical) {
+            return Unexpected{Stop{}};
+        }
+        place = *physical;
+        const auto raw = reader_(place);
+        if (!raw) {
+            tell_abort(name, place, 0);
+            return Unexpected{Stop{}};
+        }
+        return *raw;
+    };
+    using Told = Narrated<VmsaStage1, decltype(&describe_stage1)>;
+    Told::State state;
+    const Told told{format, story_, name, 0, wanted, &describe_stage1, place, state};
+    Leaf<Ipa> leaf;
+    WalkError<Stop> error;
+    if (walk_into(told, read, input, wanted, leaf, error)) {
+        return leaf.output;
+    }
+    if (error.why == WalkFault::OutOfRange) {
+        Step step;
+        step.structure = format.upper_half ? "TTB1" : "TTB0";
+        step.asked_at = input.value;
+        step.problem =
+            format.walks_disabled ? "walks are disabled (EPD)" : name_of(error.why);
+        story_.add(std::move(step));
+    }
+    return std::nullopt;
+}
+
+Expected<Context, Problem> Teller::tell_lookup(StreamId stream, Substream substream)
+{
+    LookupTrace seen;
+    const auto found =
+        lookup_context(snapshot_.memory(), world_.built, world_.settings.stream_table,
+                       stream, substream, &seen);
+    if (seen.l1std) {
+        tell_structure<L1StdFields, L1Std>("L1STD", *seen.l1std, {});
+    }
+    if (seen.ste) {
+        tell_structure<SteFields, Ste>("STE", *seen.ste, {});
+    }
+    const auto descriptors = Rights{Rights::priv_read};
+    if (seen.l1cd) {
+        if (const auto at = stage2(seen.s2, *seen.l1cd, descriptors, 1)) {
+            tell_structure<L1CdFields, L1Cd>("L1CD", *at, seen.l1cd);
+        }
+    }
+    if (seen.cd) {
+        if (const auto at = stage2(seen.s2, *seen.cd, descriptors, 1)) {
+            tell_structure<CdFields, Cd>("CD", *at, seen.cd);
+        }
+    }
+    if (!found && !story_.empty() && story_.last().problem.empty()) {
+        story_.last().problem = name_of_value(found.error().id);
+    }
+    return found;
+}
+
+void Teller::tell_walk(const Context& context, const Transaction& access)
+{
+    if (context.route != Context::Route::Translate) {
+        return;
+    }
+    const auto wanted = needed(access);
+    auto output = std::optional(Ipa{access.address.value});
+    if (context.stage1) {
+        output = stage1(context.ttb[access.address.value >> 55 & 1], context.s2,
+                        access.address, wanted);
+    }
+    if (output) {
+        stage2(context.s2, *output, wanted, 0);
+    }
+}
+
+void write_verdict(Json& json, const Outcome& outcome, unsigned oas_bits)
+{
+    json.key("verdict").open_object();
+    if (outcome.kind == Outcome::Kind::Aborted) {
+        json.text("result", "refused").key("event");
+        if (outcome.record) {
+            write_event(json, *outcome.record, oas_bits);
+        } else {
+            json.null();
+        }
+    } else {
+        const auto& t = outcome.translation;
+        json.text("result",
+                  outcome.kind == Outcome::Kind::Bypassed ? "bypassed" : "translated")
+            .hex("output", t.output.value)
+            .hex("mask", t.mask)
+            .boolean("read", t.read)
+            .boolean("write", t.write);
+    }
+    json.close_object();
+}
+
+void write_record(Json& json, const Fault& fault, const EventWords& words)
+{
+    switch (fault.id) {
+    case EventId::F_STE_FETCH:
+    case EventId::F_CD_FETCH:
+        return FetchRecordFields::write(json, FetchRecord{words});
+    case EventId::F_WALK_EABT:
+        return WalkAbortRecordFields::write(json, WalkAbortRecord{words});
+    case EventId::F_TRANSLATION:
+    case EventId::F_ADDR_SIZE:
+    case EventId::F_ACCESS:
+    case EventId::F_PERMISSION:
+        return TranslationRecordFields::write(json, TranslationRecord{words});
+    default:
+        return ConfigurationRecordFields::write(json, ConfigurationRecord{words});
+    }
+}
+
+}  // namespace
+
+void write_event(Json& json, const Fault& fault, unsigned oas_bits)
+{
+    const auto words = encode(fault, oas_bits);
+    json.open_object()
+        .text("name", name_of_value(fault.id))
+        .number("number", static_cast<std::uint64_t>(fault.id))
+        .key("raw")
+        .words(words)
+        .key("fields");
+    write_record(json, fault, words);
+    json.close_object();
+}
+
+void walk(Json& json, const SmmuWorld& world, StreamId stream, const Transaction& access)
+{
+    Snapshot snapshot(world.memory);
+    Teller teller(world, snapshot);
+    if (world.settings.smmu_enabled) {
+        const auto context = teller.tell_lookup(stream, access.substream);
+        if (context) {
+            teller.tell_walk(*context, access);
+        }
+    }
+    auto built = world.built;
+    built.tlb = false;
+    const auto judge = std::make_unique<Translator>(built, snapshot.memory());
+    judge->configure(world.settings);
+    const auto entry = std::make_unique<StreamEntry>(stream);
+    json.key("steps");
+    teller.story().write(json);
+    write_verdict(json, judge->translate(*entry, access), world.built.oas_bits);
+}
+
+void configuration(Json& json, const SmmuWorld& world, StreamId stream,
+                   Substream substream)
+{
+    Snapshot snapshot(world.memory);
+    Teller teller(world, snapshot);
+    std::string_view problem;
+    if (world.settings.smmu_enabled) {
+        const auto found = teller.tell_lookup(stream, substream);
+        if (!found) {
+            problem = name_of_value(found.error().id);
+        }
+    }
+    json.key("steps");
+    teller.story().write(json);
+    json.key("problem");
+    problem.empty() ? json.null() : json.text(problem);
+}
+
+}  // namespace iommu::introspect

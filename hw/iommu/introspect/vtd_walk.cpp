@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// VT-d chapter 3 "DMA Remapping", told.
+//
+// The verdict is a second Translator's, which has no caches and whose memory is a
+// Snapshot.  The steps are the same lookups and formats, narrated over the same Snapshot.
+#include "hw/iommu/introspect/vtd_walk.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "hw/iommu/introspect/narrate.hpp"
+#include "hw/iommu/introspect/vtd_fields.hpp"
+#include "hw/iommu/vtd/plan_formats.hpp"
+#include "hw/iommu/vtd/requester.hpp"
+
+namespace iommu::vtd {
+
+using introspect::Json;
+using introspect::Narrated;
+using introspect::Snapshot;
+using introspect::Step;
+using introspect::Story;
+using introspect::VtdWorld;
+
+namespace {
+
+using namespace introspect;
+
+template <typename Fields, typename D>
+std::string fields_of(std::span<const std::uint64_t> raw)
+{
+    D d;
+    std::copy_n(raw.begin(), d.dword.size(), d.dword.begin());
+    Json json;
+    Fields::write(json, d);
+    return json.str();
+}
+std::string describe_first(std::uint64_t raw, int, EntryKind)
+{
+    return fields_of<FirstStageEntryFields, FirstStageEntry>({&raw, 1});
+}
+std::string describe_second(std::uint64_t raw, int, EntryKind)
+{
+    return fields_of<SecondStageEntryFields, SecondStageEntry>({&raw, 1});
+}
+
+// The structures of a mode, in the order they are read.
+struct Structure {
+    const char* name;
+    std::string (*fields)(std::span<const std::uint64_t> raw);
+};
+constexpr Structure legacy[] = {
+    {"root entry", fields_of<RootEntryFields, RootEntry>},
+    {"context entry", fields_of<ContextEntryFields, ContextEntry>},
+};
+constexpr Structure scalable[] = {
+    {"scalable-mode root entry", fields_of<ScalableRootEntryFields, ScalableRootEntry>},
+    {"scalable-mode context entry",
+     fields_of<ScalableContextEntryFields, ScalableContextEntry>},
+    {"PASID directory entry", fields_of<PasidDirectoryEntryFields, PasidDirectoryEntry>},
+    {"PASID table entry", fields_of<PasidTableEntryFields, PasidTableEntry>},
+};
+
+// The last refusal of the judging translator.
+struct Heard final : RefusalListener {
+    std::optional<Fault> fault{};
+    bool muted = false;
+    void refused(const Fault& f, bool m) override
+    {
+        fault = f;
+        muted = m;
+    }
+};
+
+}  // namespace
+
+class Narrator {
+public:
+    Narrator(const VtdWorld& world, Snapshot& snapshot)
+        : world_(world), snapshot_(snapshot), reader_(snapshot.memory()),
+          built_(uncached(world.built)), log_(snapshot, 1),
+          judge_(std::make_unique<Translator>(built_, snapshot.memory(), log_, epoch_))
+    {
+        judge_->listen(heard_);
+    }
+
+    // The entries from the root on; nothing when they lead nowhere.
+    std::optional<Plan> tell_lookup(SourceId source, Substream substream);
+    void tell_walk(const Plan& plan, const Transaction& access);
+    void write_verdict(Json& json, SourceId source, const Transaction& access);
+    const Story& story() const { return story_; }
+    FaultReason problem() const { return problem_; }
+
+private:
+    static Configuration uncached(Configuration c)
+    {
+        c.tlb = false;
+        return c;
+    }
+    void configure();
+    void tell_abort(const char* name, Gpa at, unsigned depth);
+    void tell_range(const char* name, std::uint64_t input, unsigned depth);
+    template <typename In>
+    std::optional<Gpa> second(const SecondStage<In>& format, In input, Rights wanted,
+                              unsigned depth);
+    template <typename Out, typename Place>
+    std::optional<Out> first(const FirstStage<Out>& format, Iova input, Rights wanted,
+                             Place&& place_of);
+
+    const VtdWorld& world_;
+    Snapshot& snapshot_;
+    TableReader reader_;
+    const Configuration built_;
+    FaultLog log_;
+    Epoch epoch_;
+    Heard heard_;
+    std::unique_ptr<Translator> judge_;
+    Story story_;
+    FaultReason problem_{};
+};
+
+std::optional<Plan> Narrator::tell_lookup(SourceId source, Substream substream)
+{
+    judge_->configure(world_.settings);
+    snapshot_.forget_reads();
+    const auto plan = judge_->fetch_plan(source, substream);
+    const auto mode = world_.settings.root[RtaddrReg::TTM];
+    const std::span<const Structure> structures =
+        mode == TranslationTableMode::Scalable ? std::span<const Structure>(scalable)
+                                               : std::span<const Structure>(legacy);
+    const auto& reads = snapshot_.reads();
+    for (std::size_t i = 0; i < reads.size() && i < structures.size(); ++i) {
+        Step step;
+        step.structure = structures[i].name;
+        step.at = reads[i].at;
+        step.raw = snapshot_.words(reads[i].at, reads[i].size);
+        if (step.raw.empty()) {
+            step.problem = introspect::name_of(WalkFault::Unreadable);
+        } else {
+            step.fields = structures[i].fields(step.raw);
+        }
+        story_.add(std::move(step));
+    }
+    if (plan) {
+        return *plan;
+    }
+    problem_ = plan.error().reason;
+    if (!story_.empty()) {
+        story_.last().problem = name_of_value(problem_);
+    }
+    return std::nullopt;
+}
+
+void Narrator::tell_abort(const char* name, Gpa at, unsigned depth)
+{
+    Step step;
+    step.structure = name;
+    step.at = at;
+    step.depth = depth;
+    step.problem = introspect::name_of(WalkFault::Unreadable);
+    story_.add(std::move(step));
+}
+
+void Narrator::tell_range(const char* name, std::uint64_t input, unsigned depth)
+{
+    Step step;
+    step.structure = name;
+    step.asked_at = input;
+    step.depth = depth;
+    step.problem = introspect::name_of(WalkFault::OutOfRange);
+    story_.add(std::move(step));
+}
+
+template <typename In>
+std::optional<Gpa> Narrator::second(const SecondStage<In>& format, In input,
+                                    Rights wanted, unsigned depth)
+{
+    constexpr auto name = "second-stage entry";
+    Gpa place{};
+    const auto read = [&](Gpa at) {
+        place = at;
+        return reader_(at);
+    };
+    using Told = Narrated<SecondStage<In>, decltype(&describe_second)>;
+    typename Told::State state;
+    const Told told{format, story_, name, depth, wanted, &describe_second, place, state};
+    Leaf<Gpa> leaf;
+    WalkError<TableReader::Abort> error;
+    if (walk_into(told, read, input, wanted, leaf, error)) {
+        return leaf.output;
+    }
+    if (error.why == WalkFault::Unreadable) {
+        tell_abort(name, error.unreadable.at, depth);
+    } else if (error.why == WalkFault::OutOfRange) {
+        tell_range("second-stage input", input.value, depth);
+    }
+    return std::nullopt;
+}
+
+// `place_of`: where in memory the entry at an address of the first stage's is.
+template <typename Out, typename Place>
+std::optional<Out> Narrator::first(const FirstStage<Out>& format, Iova input,
+                                   Rights wanted, Place&& place_of)
+{
+    struct Stop {};
+    constexpr auto name = "first-stage entry";
+    Gpa place{};
+    const auto read = [&](Out at) -> Expected<std::uint64_t, Stop> {
+        const std::optional<Gpa> physical = place_of(at);
+        if (!physical) {
+            return Unexpected{Stop{}};
+        }
+        place = *physical;
+        const auto raw = reader_(place);
+        if (!raw) {
+            tell_abort(name, place, 0);
+            return Unexpected{Stop{}};
+        }
+        return *raw;
+    };
+    using Told = Narrated<FirstStage<Out>, decltype(&describe_first)>;
+    typename Told::State state;
+    const Told told{format, story_, name, 0, wanted, &describe_first, place, state};
+    Leaf<Out> leaf;
+    WalkError<Stop> error;
+    if (walk_into(told, read, input, wanted, leaf, error)) {
+        return leaf.output;
+    }
+    if (error.why == WalkFault::OutOfRange) {
+        tell_range("first-stage input", input.value, 0);
+    }
+    return std::nullopt;
+}
+
+void Narrator::tell_walk(const Plan& plan, const Transaction& access)
+{
+    auto t = sanitised(access);
+    if (!t.substream.present &&
+        (is_interrupt_address(t.address.value) || plan.head.has(PlanHead::privileged))) {
+        if (is_interrupt_address(t.address.value)) {
+            return;
+        }
+        t.privilege = Privilege::Privileged;
+    }
+    const auto wanted = needed(t);
+    switch (plan.head.kind()) {
+    case PlanKind::Disabled:
+    case PlanKind::PassThrough:
+        return;
+    case PlanKind::SecondStage:
+        second(second_stage<Iova>(plan, built_), t.address, wanted, 0);
+        return;
+    case PlanKind::FirstStage:
+        first(first_stage<Gpa>(plan, built_.haw_bits()), t.address, wanted,
+              [](Gpa at) { return std::optional(at); });
+        return;
+    case PlanKind::Nested:
+        break;
+    }
+    const auto outer = second_stage<Ipa>(plan, built_);
+    const auto tables = needed(Access::Read, Privilege::Privileged, Content::Data);
+    const auto inner = first(first_stage<Ipa>(plan, 52), t.address, wanted,
+                             [&](Ipa at) { return second(outer, at, tables, 1); });
+    if (inner) {
+        second(outer, *inner, wanted, 0);
+    }
+}
+
+void Narrator::write_verdict(Json& json, SourceId source, const Transaction& access)
+{
+    Translation out;
+    heard_.fault.reset();
+    auto& stream = *judge_->stream(source, nullptr);
+    const bool passed = stream.translate(access, out) == Stream::Result::Ok;
+    json.key("verdict").open_object();
+    if (passed) {
+        json.text("result", stream.bypassed() ? "bypassed" : "translated")
+            .hex("output", out.output.value)
+            .hex("mask", out.mask)
+            .boolean("read", out.read)
+            .boolean("write", out.write);
+    } else {
+        json.text("result", "refused").key("event");
+        if (heard_.fault && !heard_.muted) {
+            write_fault(json, *heard_.fault);
+        } else {
+            json.null();
+        }
+        if (heard_.fault && heard_.muted) {
+            json.text("muted", name_of_value(heard_.fault->reason));
+        }
+    }
+    json.close_object();
+}
+
+}  // namespace iommu::vtd
+
+namespace iommu::introspect {
+
+void write_fault(Json& json, const vtd::Fault& fault)
+{
+    const auto record = vtd::encode(fault);
+    json.open_object()
+        .text("name", name_of_value(fault.reason))
+        .number("number", static_cast<std::uint64_t>(fault.reason))
+        .key("raw")
+        .words(record.dword)
+        .key("fields");
+    FaultRecordFields::write(json, record);
+    json.close_object();
+}
+
+void walk(Json& json, const VtdWorld& world, SourceId source, const Transaction& access)
+{
+    Snapshot snapshot(world.memory);
+    vtd::Narrator narrator(world, snapshot);
+    if (const auto plan = narrator.tell_lookup(source, access.substream)) {
+        narrator.tell_walk(*plan, access);
+    }
+    json.key("steps");
+    narrator.story().write(json);
+    narrator.write_verdict(json, source, access);
+}
+
+void configuration(Json& json, const VtdWorld& world, SourceId source,
+                   Substream substream)
+{
+    Snapshot snapshot(world.memory);
+    vtd::Narrator narrator(world, snapshot);
+    const auto plan = narrator.tell_lookup(source, substream);
+    json.key("steps");
+    narrator.story().write(json);
+    json.key("problem");
+    plan ? json.null() : json.text(name_of_value(narrator.problem()));
+}
+
+}  // namespace iommu::introspect
