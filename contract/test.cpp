@@ -120,9 +120,12 @@ bool Test::fails(NTSTATUS got, const char* what)
 
 void Test::not_applicable(const char* why)
 {
+    // One reason is enough.
+    if (!not_applicable_) {
+        say(used_ == 0 ? "" : "; ");
+        say(why);
+    }
     not_applicable_ = true;
-    say(used_ == 0 ? "" : "; ");
-    say(why);
 }
 
 Outcome Test::outcome(Tag tag) const

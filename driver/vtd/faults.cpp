@@ -79,6 +79,17 @@ void Vtd::report(const FaultRecord& r)
     sink_->fault(f);
 }
 
+// What the unit's last owner left: while a record is pending, the next one is not
+// announced (VT-d 7.3).
+void Vtd::clear_faults()
+{
+    for (unsigned i = 0; i < fault_records_; ++i) {
+        platform_.write32(unit_.base + fault_offset_ + i * 16 + 12, 1u << 31);
+    }
+    platform_.write32(unit_.base + offset::FSTS_REG,
+                      static_cast<std::uint32_t>(FstsReg::PFO.mask));
+}
+
 // VT-d 7.2.1: each record's F is cleared by software; then PFO, for lost ones.
 void Vtd::drain_faults()
 {

@@ -167,6 +167,7 @@ void Vtd::program()
         batch.add(DescriptorType::Iotlb,
                   IotlbDescriptor{}.with(IotlbDescriptor::G, IotlbGranularity::Global));
     }
+    clear_faults();
     const auto& p = platform_.raw();
     std::uint64_t address = 0;
     std::uint32_t data = 0;

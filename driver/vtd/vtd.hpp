@@ -35,6 +35,7 @@ public:
 
     void interrupt();
     void drain_faults();  // at PASSIVE_LEVEL
+    void clear_faults();
 
 private:
     // What a source-id's PASIDs lead to, scalable mode; the RID's own is PASID 0.

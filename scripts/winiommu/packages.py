@@ -15,7 +15,8 @@ GROUPS = {
     "test": ("libgtest-dev", "libgmock-dev", "clang", "libclang-rt-dev", "acpica-tools",
              "seabios", "qemu-system-data", "ipxe-qemu"),
     # Guests; their kernels and firmware are not installed, only fetched.
-    "guest": ("dpkg-dev", "xz-utils", "debian-archive-keyring", "acpica-tools",
+    # The contract's guest is built by clang and lld.
+    "guest": ("dpkg-dev", "xz-utils", "debian-archive-keyring", "acpica-tools", "clang", "lld",
               "seabios", "qemu-system-data", "ipxe-qemu"),
     "bench": ("libbenchmark-dev", "seabios", "qemu-system-data", "ipxe-qemu"),
 }

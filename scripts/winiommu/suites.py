@@ -201,6 +201,7 @@ SUITES = (
     Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),
     Suite("guest-unit", "what the guest launcher builds, believes and reports", python_tests("guest")),
     Suite("guest", "Linux behind the devices: data, faults, tables; and broken set-ups", guest.run),
+    Suite("contract-guest", "the Windows contract on a real vCPU, on each machine; and what must fail", guest.run_contract),
     Suite("fuzz", "libFuzzer on the core's inputs", fuzz),
 )
 

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`./winiommu validate`: real Linux guests move verified data through our devices."""
+"""`./winiommu validate`: real guests behind our devices: Linux, whose data is verified, and the Windows contract."""
 
 import contextlib
+import pathlib
 import random
 import sys
 
-from . import packages, qemu
-from .guest import checks, console, machine, matrix, report, store
+from . import packages, paths, qemu, ui
+from .guest import checks, console, contract, machine, matrix, report, store
 
-SUMMARY = "boot Linux behind our devices, check its data, and end in PASS or FAIL"
+SUMMARY = "boot Linux and the Windows contract behind our devices, check them, and end in PASS or FAIL"
+KINDS = ("linux", "contract", "all")
 
 
 def arguments(parser):
     parser.add_argument("--machine", choices=(*machine.MACHINES, "all"), default="all",
                         help="the machine to check (default: all that are supported)")
+    parser.add_argument("--only", choices=KINDS, default="all", metavar="WHAT",
+                        help="linux: data through Linux; contract: the Windows contract's rules (default: all)")
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE",
+                        help="also write what became of the contract's rules, as reStructuredText")
     parser.add_argument("--boot", choices=sorted({boot for one in machine.MACHINES.values() for boot in one.boots}),
                         help="virt: acpi (through UEFI) or dt; q35: uefi or bios (default: all)")
     parser.add_argument("--kernel", choices=(*store.KERNELS, "all"), default="6.12",
@@ -34,14 +40,23 @@ def run(args):
     aside = contextlib.nullcontext() if args.form == "text" else contextlib.redirect_stdout(sys.stderr)
     with aside:
         kernels = tuple(store.KERNELS) if args.kernel == "all" else (args.kernel,)
-        cases = matrix.validate(args.machine, args.boot, kernels, args.variant)
+        cases = matrix.validate(args.machine, args.boot, kernels, args.variant) if args.only != "contract" else []
+        rules = contract.cases(args.machine, args.boot, args.variant) if args.only != "linux" else []
+        if args.breakage and args.breakage not in contract.BREAKAGES:
+            rules = []
+        if not cases and not rules or args.table and not rules:
+            raise ui.Error("the contract is not run in this way: it boots by UEFI, on: " + "; ".join(
+                f"{name} ({', '.join(setups)})" for name, setups in contract.SETUPS.items()))
         packages.ensure("build", "guest")
         built = qemu.from_options(args)
         seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
         limits = console.Limits(total=args.timeout, silence=min(args.timeout, console.Limits().silence))
         results = list(matrix.run(cases, built, seed=seed, limits=limits, breakage=args.breakage))
+        contracts = list(contract.run_all(rules, built, breakage=args.breakage))
+    if args.table:
+        paths.write(args.table, report.table(contracts))
     if args.form == "text":
         print()
-    sys.stdout.write(report.render(args.form, results))
+    sys.stdout.write(report.render(args.form, results, contracts))
     sys.stdout.flush()
-    return 0 if report.passed(results) else 1
+    return 0 if report.passed(results, contracts) else 1

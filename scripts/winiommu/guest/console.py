@@ -112,9 +112,9 @@ def _end_of(process, reason):
     return reason
 
 
-def run(command, nonce, log_path, limits=Limits(), progress=lambda words: None):
-    """Runs QEMU to its end or to a time limit; its console goes to `log_path`."""
-    parser = Parser(nonce)
+def run(command, nonce, log_path, limits=Limits(), progress=lambda words: None, parser=None):
+    """Runs QEMU to its end or to a time limit; its console goes to `log_path`. `parser`: if it is not init that talks."""
+    parser = parser or Parser(nonce)
     begun = heard = time.monotonic()
     tail, rest, problem = [], "", ""
     with open(log_path, "w", encoding="utf-8") as log, selectors.DefaultSelector() as selector:

@@ -131,13 +131,15 @@ def require_devices(one, qemu):
                            "run './winiommu setup', which builds QEMU with our devices")
 
 
-def _machine_options(one):
+def machine_options(one):
+    """-M, -accel and -cpu."""
+    name = "q35,kernel-irqchip=split"
     if one.machine.name == "virt":
-        return f"virt,gic-version=3,its=on,acpi={'on' if one.acpi else 'off'}"
-    return "q35,kernel-irqchip=split"
+        name = f"virt,gic-version=3,its=on,acpi={'on' if one.acpi else 'off'}"
+    return ["-M", name, "-accel", "tcg", "-cpu", one.machine.cpu]
 
 
-def _iommu(one):
+def iommu_options(one):
     argv = ["-device", ",".join(filter(None, [one.machine.device, one.setup.options]))]
     return argv + (["-device", f"{one.machine.device},primary-bus=pcie.1"] if one.setup.second else [])
 
@@ -157,14 +159,15 @@ def _place(one, number):
     return f"bus={ports[number]},addr=0" if number in ports else f"bus=pcie.0,addr={number}"
 
 
-def _firmware(one, parts):
+def firmware_options(one, firmware, directory):
+    """The firmware, whose variables are kept in the run's directory; none if the machine brings its own."""
     if not one.uefi:
         return []
-    code = parts.firmware / "code.fd"
+    code = firmware / "code.fd"
     if one.machine.architecture == "aarch64":
         return ["-bios", str(code)]
-    variables = parts.directory / "vars.fd"
-    variables.write_bytes((parts.firmware / "vars.fd").read_bytes())
+    variables = directory / "vars.fd"
+    variables.write_bytes((firmware / "vars.fd").read_bytes())
     return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
             "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
 
@@ -191,10 +194,10 @@ def kernel_arguments(one):
 def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, serial="stdio", extra=()):
     """QEMU's command line; `words` are added to the kernel's. The IOMMU precedes what is behind it."""
     argv = [str(parts.qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-serial", serial, "-M", _machine_options(one), "-accel", "tcg", "-cpu", one.machine.cpu, "-smp", "2",
-            "-m", "768", *_firmware(one, parts), *_buses(one)]
+            "-serial", serial, *machine_options(one), "-smp", "2", "-m", "768",
+            *firmware_options(one, parts.firmware, parts.directory), *_buses(one)]
     if iommu:
-        argv += _iommu(one)
+        argv += iommu_options(one)
     argv += _disks(one, parts, iothread)
     if endpoint:
         argv += ["-device", f"{ENDPOINT},{_place(one, 4)}"]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The suite `guest`: all guests, and set-ups broken on purpose that must be noticed."""
+"""The suites `guest` and `contract-guest`: all guests, and set-ups broken on purpose that must be noticed."""
 
 import random
 
-from .. import packages, results, ui
-from . import console, machine, matrix
+from .. import packages, paths, results, ui
+from . import console, contract, machine, matrix, report
 
 # What a breakage must fail, besides whatever else it spoils.
 EXPECTED = {
@@ -47,4 +47,71 @@ def run(context):
         ui.say(f"    broken on purpose: {breakage}; it must fail")
         for result in matrix.run([one], built, seed=seed, limits=LIMITS.get(breakage, console.Limits()), breakage=breakage):
             total += broken_outcome(breakage, result)
+    return total
+
+
+# --- the Windows contract
+
+RESULTS = paths.REPO / "docs/conformance/results.rst"
+# In the middle of the rules; what they check does not matter.
+CRASH, HANG = 60, 61
+
+
+def rules_outcome(result):
+    """A contract.Result's rules as tests."""
+    name = result.case.name
+    failures = [f"{name}: {problem} (console in {result.log})" for problem in result.problems]
+    failures += [f"{name}: {one.name} [{one.tag}]: {one.message}" for one in result.all()
+                 if one.outcome in (contract.FAILED, contract.PROPOSAL)]
+    return results.Outcome(passed=result.count(contract.PASSED), failures=failures)
+
+
+def _noticed(what, noticed, result):
+    if noticed and not result.passed:
+        return results.Outcome(passed=1)
+    failed = ", ".join(one.name for one in result.all() if one.outcome == contract.FAILED) or "no rule"
+    return results.failed(f"broken on purpose ({what}): not noticed; failed: {failed}; problems: {result.problems}")
+
+
+def ended_in(result, number, word):
+    """Whether just this rule has failed, because the run ended in it, and all others were run."""
+    failed = [one for one in result.all() if one.outcome == contract.FAILED]
+    return ([one.number for one in failed] == [number] and word in failed[0].message and not result.problems
+            and len(result.verdicts) == result.rules)
+
+
+def _break_contract(built):
+    """What is broken on purpose has to be noticed, and for what it is."""
+    virt, q35 = contract.cases("virt")[0], contract.cases("q35")[0]
+
+    def run(one, **options):
+        ui.say(f"    broken on purpose: {one.name}: {options}; it must fail")
+        return contract.run(one, built.system(one.machine.architecture), **options)
+
+    result = run(virt, breakage="endpoint")
+    yield _noticed("no endpoints", any("winiommu-dma is missing" in problem for problem in result.problems), result)
+    result = run(q35, breakage="iommu")
+    yield _noticed("no IOMMU", result.count(contract.FAILED) > 100 and not result.problems, result)
+    for one in (virt, q35):
+        result = run(one, crash=CRASH)
+        yield _noticed("a crash", ended_in(result, CRASH, "exception"), result)
+    result = run(q35, hang=HANG, limits=console.Limits(total=100, silence=20))
+    yield _noticed("a hang", ended_in(result, HANG, "said nothing"), result)
+
+
+def run_contract(context):
+    """Every rule on every machine, the table of results in the documentation, and what must fail."""
+    packages.ensure("build", "guest")
+    built, total = context.qemu(), results.Outcome()
+    found = list(contract.run_all(contract.cases("all"), built))
+    for result in found:
+        total += rules_outcome(result)
+    fresh = context.reports / "results.rst"
+    paths.write(fresh, report.table(found))
+    if paths.read(RESULTS) == paths.read(fresh):
+        total += results.Outcome(passed=1)
+    else:
+        total += results.failed(f"docs/conformance/results.rst is not what the rules gave: see {fresh}")
+    for outcome in _break_contract(built):
+        total += outcome
     return total
