@@ -41,4 +41,5 @@ def objections(name, table):
         return [f"iasl -d ended with status {done.returncode} and wrote {len(listing)} bytes"]
     # The listing's head, a comment, repeats iasl's own name and licence.
     lines = done.stdout.splitlines() + [line for line in listing.splitlines() if not line.startswith((" *", "/*"))]
-    return [line.strip() for line in lines if OBJECTION.search(line)]
+    # A UUID that is in no specification of ACPI's authors is marked so, and is none the worse for it.
+    return [line.strip() for line in lines if OBJECTION.search(line.replace("/* Unknown UUID */", ""))]

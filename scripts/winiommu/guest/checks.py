@@ -9,7 +9,7 @@ import re
 import shlex
 
 from .. import paths, ui
-from . import acpi, console, features, kernel_log, machine
+from . import acpi, console, features, kernel_log, machine, protection
 
 MEBIBYTE = 1 << 20
 SIZE = 64  # MiB read from, and written to, each disk
@@ -116,15 +116,16 @@ def _check_disks(result, transcript, disks):
 
 
 def _check_groups(result, transcript):
-    kind = "DMA" if result.case.strict else "DMA-FQ"
+    translated = "DMA" if result.case.strict else "DMA-FQ"
+    kinds = protection.DOMAINS if result.case.setup.external else dict.fromkeys(DISKS, translated)
     functions = {words[0]: words for words in transcript.all("pci") if len(words) == 6}
     for name, (title, driver) in DISKS.items():
         place = next((words[1] for words in transcript.all("disk") if words[0] == name and len(words) == 3), None)
-        words = functions.get(place)
+        words, kind = functions.get(place), kinds[name]
         passed = words is not None and words[3] == driver and words[5] == kind
         detail = (f"{place} driver {words[3]} group {words[4]} type {words[5]}" + f", must be {kind}" * (not passed) if words
                   else "the disk was not found")
-        result.add(f"{title} is translated", passed, detail)
+        result.add(f"{title} {'passes through' if kind == 'identity' else 'is translated'}", passed, detail)
 
 
 def _check_driver(result, log):
@@ -178,7 +179,7 @@ def _check_table(result, transcript):
 
 def _check_dmar_flags(result, transcript):
     """What the platform tells the system before it starts any device: above all whether to protect itself from DMA."""
-    wanted = {"INTR_REMAP"} | ({"DMA_CTRL_PLATFORM_OPT_IN_FLAG"} if result.case.variant == "protected" else set())
+    wanted = {"INTR_REMAP"} | ({"DMA_CTRL_PLATFORM_OPT_IN_FLAG"} if result.case.setup.external else set())
     found = acpi.dmar_flags(transcript.files.get("acpi/DMAR", b""))
     result.add("DMAR flags are as asked", found == wanted, " ".join(sorted(found)) or "none")
 
@@ -293,6 +294,8 @@ def _judge(result, outcome, disks, attempts, forged=None):
     if result.case.machine.name == "q35":
         _check_interrupts(result, transcript)
         _check_dmar_flags(result, transcript)
+    if result.case.setup.external:
+        protection.check(result, transcript)
     if result.case.machine.name == "virt":
         _check_event_interrupt(result, transcript)
     if result.case.acpi:

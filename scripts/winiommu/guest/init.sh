@@ -65,6 +65,7 @@ tell_devices() {
         [ -r "$path/iommu_group/type" ] && kind=$(cat "$path/iommu_group/type")
         say pci "${path##*/}" "$(cat "$path/vendor")" "$(cat "$path/device")" \
             "$(link_name "$path/driver")" "$(link_name "$path/iommu_group")" "$kind"
+        [ -r "$path/removable" ] && say removable "${path##*/}" "$(cat "$path/removable")"
     done
     for path in /sys/class/iommu/*; do
         [ -e "$path" ] && say iommu "${path##*/}"
@@ -75,10 +76,11 @@ tell_firmware() {
     [ -d /sys/firmware/efi ] && say firmware efi
     [ -d /sys/firmware/acpi/tables ] && say firmware acpi
     [ -d /proc/device-tree/soc ] || [ -d /proc/device-tree/chosen ] && say firmware devicetree
-    for table in IORT DMAR APIC MCFG FACP; do
-        [ -r /sys/firmware/acpi/tables/$table ] || continue
-        cat /sys/firmware/acpi/tables/$table >/tmp/table
-        send acpi/$table /tmp/table
+    for path in /sys/firmware/acpi/tables/*; do
+        table=${path##*/}
+        case "$table" in IORT | DMAR | APIC | MCFG | FACP | DSDT | SSDT*) ;; *) continue ;; esac
+        cat "$path" >/tmp/table
+        send "acpi/$table" /tmp/table
     done
     if [ -r /sys/firmware/fdt ] && [ ! -d /sys/firmware/acpi/tables ]; then
         cat /sys/firmware/fdt >/tmp/fdt

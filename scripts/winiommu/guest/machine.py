@@ -11,11 +11,13 @@ from .. import ui
 @dataclasses.dataclass(frozen=True)
 class Variant:
     """A set-up of the device: its options, the ways to boot it is for (all if empty), and a second IOMMU if asked,
-    over a root bus of its own, with NVMe and the test endpoint behind it."""
+    over a root bus of its own, with NVMe and the test endpoint behind it; or the two behind external ports, and Linux
+    left to decide for itself whether to use the IOMMU."""
 
     options: str = ""
     boots: tuple[str, ...] = ()
     second: bool = False
+    external: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,7 @@ MACHINES = {
         "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
         {
             "legacy": Variant(), "scalable": Variant("scalable-mode=on"),
-            "protected": Variant("dma-protection=on"),
+            "protected": Variant("dma-protection=on,external-ports=port1:port2", external=True),
         }, "DMAR", "ttyS0", "max"),
 }
 
@@ -153,9 +155,17 @@ def _buses(one):
             "-device", "pcie-root-port,id=port2,bus=pcie.1,addr=1,chassis=2"]
 
 
+def _external_ports(one):
+    """Two ports of the first root bus, behind the IOMMU that says they are external."""
+    if not one.setup.external:
+        return []
+    return ["-device", "pcie-root-port,id=port1,bus=pcie.0,addr=5,chassis=1",
+            "-device", "pcie-root-port,id=port2,bus=pcie.0,addr=6,chassis=2"]
+
+
 def _place(one, number):
-    """Where a device goes: slot `number` of the first root bus, or the port in its stead on the second."""
-    ports = {2: "port1", 4: "port2"} if one.setup.second else {}
+    """Where a device goes: slot `number` of the first root bus, or the port in its stead."""
+    ports = {2: "port1", 4: "port2"} if one.setup.second or one.setup.external else {}
     return f"bus={ports[number]},addr=0" if number in ports else f"bus=pcie.0,addr={number}"
 
 
@@ -184,10 +194,14 @@ def _disks(one, parts, iothread):
 
 
 def kernel_arguments(one):
-    words = [f"console={one.machine.console}", "panic=-1", "iommu.passthrough=0",
+    words = [f"console={one.machine.console}", "panic=-1", f"iommu.passthrough={int(one.setup.external)}",
              f"iommu.strict={int(one.strict)}"]
     if one.machine.architecture == "x86_64":
-        words += ["intel_iommu=on" + (",sm_on" if one.variant == "scalable" else ",sm_off"), "no_timer_check"]
+        words.append("no_timer_check")
+        # "off": Linux must turn the IOMMU on against its orders; "soft": with less than 4 GiB it would else have no
+        # buffers to bounce through what it does not trust.
+        words.append("iommu=off,soft" if one.setup.external else
+                     "intel_iommu=on" + (",sm_on" if one.variant == "scalable" else ",sm_off"))
     return words
 
 
@@ -198,6 +212,7 @@ def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, seri
             *firmware_options(one, parts.firmware, parts.directory), *_buses(one)]
     if iommu:
         argv += iommu_options(one)
+    argv += _external_ports(one)
     argv += _disks(one, parts, iothread)
     if endpoint:
         argv += ["-device", f"{ENDPOINT},{_place(one, 4)}"]
