@@ -188,6 +188,13 @@ void need_qemu(const Arguments& a)
     }
 }
 
+void need_provider(const Arguments& a)
+{
+    if (!a.provider.empty() && access(a.provider.c_str(), R_OK) != 0) {
+        die("cannot read the provider " + a.provider + ": " + std::strerror(errno));
+    }
+}
+
 HomePointer home(const Arguments& a, std::string& error)
 {
     HomePointer home(nullptr, [](Home* h) { delete static_cast<Kernel*>(h); });
@@ -212,6 +219,7 @@ int main(int argc, char** argv)
         write_rst(std::cout);
         return 0;
     }
+    need_provider(a);
     if (a.in_qemu) {
         need_qemu(a);
     }

@@ -31,9 +31,9 @@ DMA_IOMMU_INTERFACE_V1 table_v1()
     return t;
 }
 
-DMA_IOMMU_INTERFACE_V2 table_v2()
+DMA_IOMMU_INTERFACE_V3 table_v3()
 {
-    DMA_IOMMU_INTERFACE_V2 t{CreateDomainEx,
+    DMA_IOMMU_INTERFACE_V3 t{CreateDomainEx,
                              DeleteDomain,
                              AttachDeviceEx,
                              DetachDeviceEx,
@@ -54,24 +54,15 @@ DMA_IOMMU_INTERFACE_V2 table_v2()
                              MapReservedLogicalRange,
                              UnmapReservedLogicalRange,
                              CreateDevice,
-                             DeleteDevice};
+                             DeleteDevice,
+                             CreatePasidDevice,
+                             DeletePasidDevice,
+                             AttachPasidDevice,
+                             DetachPasidDevice,
+                             QueryDeviceInfo};
     if (mutant(Mutant::MissingSlot)) {
         t.UnmapReservedLogicalRange = nullptr;
     }
-    return t;
-}
-
-DMA_IOMMU_INTERFACE_V3 table_v3()
-{
-    DMA_IOMMU_INTERFACE_V3 t{};
-    const auto v2 = table_v2();
-    // V3's first 22 slots are V2's.
-    __builtin_memcpy(&t, &v2, sizeof(v2));
-    t.CreatePasidDevice = CreatePasidDevice;
-    t.DeletePasidDevice = DeletePasidDevice;
-    t.AttachPasidDevice = AttachPasidDevice;
-    t.DetachPasidDevice = DetachPasidDevice;
-    t.QueryDeviceInfo = QueryDeviceInfo;
     return t;
 }
 
@@ -89,63 +80,46 @@ void page_order(DMA_IOMMU_INTERFACE_V1& t)
 
 }  // namespace
 
+WdmSlots slots()
+{
+    return {table_v1(), table_v3()};
+}
+
 NTSTATUS get_interface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut)
 {
     require_irql(*system(), "IoGetIommuInterface", PASSIVE_LEVEL);
-    if (Version != DMA_IOMMU_INTERFACE_VERSION_1 && !mutant(Mutant::VersionUnchecked)) {
-        return STATUS_INVALID_PARAMETER_1;
-    }
-    if (InterfaceOut == nullptr) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    auto v1 = table_v1();
+    auto all = slots();
     if (mutant(Mutant::SlotOrder)) {
-        page_order(v1);
+        page_order(all.v1);
     }
-    InterfaceOut->Version = DMA_IOMMU_INTERFACE_VERSION_1;
-    __builtin_memcpy(&InterfaceOut->CreateDomain, &v1, sizeof(v1));
-    return STATUS_SUCCESS;
+    if (mutant(Mutant::VersionUnchecked)) {
+        Version = DMA_IOMMU_INTERFACE_VERSION_1;
+    }
+    return wdm_get_interface(&all, Version, InterfaceOut);
 }
 
-// [S] Not one byte beyond the requested version's table: a caller built before V3 owns
-// only 0xC0 bytes, and cannot say so.
 NTSTATUS get_interface_ex(ULONG Version, ULONGLONG Flags,
                           PDMA_IOMMU_INTERFACE_EX InterfaceOut)
 {
     require_irql(*system(), "IoGetIommuInterfaceEx", PASSIVE_LEVEL);
-    const auto refused =
-        mutant(Mutant::VersionStatus) ? STATUS_NOT_SUPPORTED : STATUS_INVALID_PARAMETER_1;
-    if (Version < DMA_IOMMU_INTERFACE_EX_VERSION_MIN ||
-        Version > DMA_IOMMU_INTERFACE_EX_VERSION_MAX) {
-        return refused;
-    }
-    if (Flags != 0 && !mutant(Mutant::ExFlagsUnchecked)) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    if (InterfaceOut == nullptr) {
-        return STATUS_INVALID_PARAMETER_3;
-    }
-    if (mutant(Mutant::ClearsWholeTable)) {
+    if (mutant(Mutant::ClearsWholeTable) && InterfaceOut != nullptr) {
         *InterfaceOut = {};
     }
-    InterfaceOut->Version = Version;
-    if (Version == DMA_IOMMU_INTERFACE_EX_VERSION_1) {
-        InterfaceOut->V1 = table_v1();
-        InterfaceOut->Size = DMA_IOMMU_INTERFACE_EX_SIZE_V1;
-    } else if (Version == DMA_IOMMU_INTERFACE_EX_VERSION_2) {
-        InterfaceOut->V2 = table_v2();
-        InterfaceOut->Size = DMA_IOMMU_INTERFACE_EX_SIZE_V2;
-    } else {
-        InterfaceOut->V3 = table_v3();
-        InterfaceOut->Size = DMA_IOMMU_INTERFACE_EX_SIZE_V3;
+    if (mutant(Mutant::ExFlagsUnchecked)) {
+        Flags = 0;
     }
-    if (mutant(Mutant::SizeOfUnion)) {
+    const auto all = slots();
+    const auto status = wdm_get_interface_ex(&all, Version, Flags, InterfaceOut);
+    if (mutant(Mutant::VersionStatus) && status == STATUS_INVALID_PARAMETER_1) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    if (mutant(Mutant::SizeOfUnion) && NT_SUCCESS(status)) {
         InterfaceOut->Size = sizeof(DMA_IOMMU_INTERFACE_EX);
     }
-    if (mutant(Mutant::VersionNotWritten)) {
+    if (mutant(Mutant::VersionNotWritten) && NT_SUCCESS(status)) {
         InterfaceOut->Version = DMA_IOMMU_INTERFACE_EX_VERSION_MAX;
     }
-    return STATUS_SUCCESS;
+    return status;
 }
 
 }  // namespace iommu::driver

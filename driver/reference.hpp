@@ -3,11 +3,14 @@
 #pragma once
 
 #include "wdm/platform.h"
+#include "wdm/provider.h"
 
 namespace iommu::driver {
 
 NTSTATUS start(const WdmPlatform* platform);
 void stop();
+// Every function, for a provider that replaces some of them.
+WdmSlots slots();
 NTSTATUS get_interface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut);
 NTSTATUS get_interface_ex(ULONG Version, ULONGLONG Flags,
                           PDMA_IOMMU_INTERFACE_EX InterfaceOut);

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# usage: check.sh WINIOMMU_CONTRACT PROVIDER none|RULE
+# usage: check.sh WINIOMMU_CONTRACT PROVIDER none|RULE [OPTION]...
 # none: the provider conforms.  RULE: it does not, and RULE says so.
 contract=$1 provider=$2 rule=$3
+shift 3
 only=
 # What is wrong with these two would show in many rules, each after the time limit.
 case $provider in
-*hangs*|*crashes*) only="--rule 129 --rule 60 --time-limit 1" ;;
+*hangs*|*crashes*) only="--rule 129 --rule 60 --time-limit 2" ;;
 esac
-report=$("$contract" --provider "$provider" --strict --format json $only)
+report=$("$contract" --provider "$provider" --strict --format json $only "$@")
 status=$?
 if [ "$rule" = none ]; then
     [ $status -eq 0 ] && exit 0

@@ -6,6 +6,8 @@
  */
 #include "wdm/dma_iommu.h"
 #include "wdm/dxgk_iommu.h"
+#include "wdm/platform.h"
+#include "wdm/provider.h"
 
 /* The spelling of a WDK driver: anonymous unions, slots called through the table. */
 NTSTATUS map_one_page(DMA_IOMMU_INTERFACE_EX* iommu, PIOMMU_DMA_DOMAIN domain,

@@ -1,0 +1,1 @@
+s/return reference_unmap(/__builtin_trap();\n    &/

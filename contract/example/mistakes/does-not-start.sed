@@ -1,0 +1,1 @@
+s/return iommu::driver::start(platform)/return (void)platform, STATUS_UNSUCCESSFUL/

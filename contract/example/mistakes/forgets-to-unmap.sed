@@ -1,0 +1,2 @@
+# UnmapLogicalRange says it did, and did not.
+s/return reference_unmap(.*/return (void)Domain, (void)Base, (void)Pages, STATUS_SUCCESS;/

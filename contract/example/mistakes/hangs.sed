@@ -1,0 +1,1 @@
+s/return reference_unmap(/for (volatile bool forever = true; forever;) {\n    }\n    &/

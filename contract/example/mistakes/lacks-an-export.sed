@@ -1,0 +1,1 @@
+s/IoGetIommuInterfaceEx(ULONG/OtherName(ULONG/

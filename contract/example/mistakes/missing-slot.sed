@@ -1,0 +1,3 @@
+# A slot is left empty.
+s/UnmapLogicalRange = Unmap;/UnmapLogicalRange = nullptr;/
+/^static NTSTATUS WDM_CALL Unmap/s/^/[[maybe_unused]] /
