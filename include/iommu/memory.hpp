@@ -69,7 +69,13 @@ struct MemoryAbort {};  // the read or write found nobody, or an error: an exter
 
 class GuestMemory {
 public:
-    explicit GuestMemory(Host& host) : host_(host) {}
+    // Pretended: an update in place succeeds and changes nothing, for who only looks.
+    enum class Updates : std::uint8_t { Made, Pretended };
+
+    explicit GuestMemory(Host& host, Updates updates = Updates::Made)
+        : host_(host), updates_(updates)
+    {
+    }
 
     RamMap& ram() { return ram_; }
     const RamMap& ram() const { return ram_; }
@@ -104,6 +110,7 @@ public:
 private:
     Host& host_;
     RamMap ram_;
+    const Updates updates_;
 };
 
 }  // namespace iommu

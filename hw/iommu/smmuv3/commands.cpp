@@ -150,6 +150,9 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
             stop_commands(CommandError::CERROR_ILL, command);
             return true;
         }
+        if (observer_ != nullptr) {
+            observer_->consumed(command);
+        }
         cons = ring.wrapped(cons + 1);
         if (executed == Executed::Signal) {
             // SMMU 4.7.3: consumption is observable before the signal is.

@@ -114,9 +114,20 @@ Settings Smmuv3::settings() const
     return s;
 }
 
+void Smmuv3::observe(Observer* observer)
+{
+    observer_ = observer;
+    if (observer_ != nullptr) {
+        observer_->configured(settings());
+    }
+}
+
 void Smmuv3::configuration_changed()
 {
     engine_.configure(settings());
+    if (observer_ != nullptr) {
+        observer_->configured(settings());
+    }
     notify_configuration(0, std::uint64_t{1} << configuration_.capabilities.sid_bits);
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hw/iommu/smmuv3/fault.hpp"
+#include "hw/iommu/smmuv3/observer.hpp"
 #include "hw/iommu/smmuv3/spec/commands.hpp"
 #include "hw/iommu/smmuv3/spec/registers.hpp"
 #include "hw/iommu/smmuv3/translator.hpp"
@@ -64,6 +65,9 @@ public:
     GuestMemory& memory() override { return memory_; }
     bool ask(std::string_view topic, std::string_view arguments,
              std::string& answer) override;
+
+    // Before software runs; nullptr for nobody.  Told at once what is configured.
+    void observe(Observer* observer);
 
 private:
     class Requester;
@@ -171,6 +175,7 @@ private:
 
     const Configuration configuration_;
     Host& host_;
+    Observer* observer_ = nullptr;
     GuestMemory memory_;
     Translator engine_;
 

@@ -10,6 +10,9 @@ namespace iommu::smmu {
 void Smmuv3::record(const Fault& fault)
 {
     const auto words = encode(fault, configuration_.capabilities.oas_bits);
+    if (observer_ != nullptr) {
+        observer_->refused(fault, words);
+    }
     Recorded recorded;
     MsiTarget target;
     {

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hw/iommu/verify/watch.hpp"
+
+#include <algorithm>
+
+namespace iommu::verify {
+
+class Watch::WatchedStream final : public Stream {
+public:
+    // No answer is kept in front of us: every access comes here.
+    WatchedStream(Watch& watch, Stream& inner, std::uint32_t id)
+        : Stream(inner.cookie(), watch.device_.epoch(), Kept::No), watch_(watch),
+          inner_(inner), id_(id)
+    {
+    }
+
+    Result translate(const Transaction& access, Translation& out) override
+    {
+        const auto result = inner_.translate(access, out);
+        watch_.seen(id_, access, result == Result::Ok, out);
+        return result;
+    }
+    bool bypassed() const override { return inner_.bypassed(); }
+    void want_unmaps(bool wanted) override { inner_.want_unmaps(wanted); }
+
+private:
+    Watch& watch_;
+    Stream& inner_;
+    const std::uint32_t id_;
+};
+
+Watch::Watch(Device& device, bool verifies, Listener listener)
+    : device_(device), peek_(device.memory()), verifies_(verifies), listener_(listener),
+      findings_([this](const Finding& f) {
+          if (listener_.found != nullptr) {
+              listener_.found(listener_.opaque, Findings::line(f).c_str(),
+                              Findings::json(f).c_str());
+          }
+      }),
+      start_(std::chrono::steady_clock::now()), kept_(kept_translations)
+{
+}
+
+Watch::~Watch() = default;
+
+Stream* Watch::stream(Stream& inner, std::uint32_t id)
+{
+    const Guard guard(lock_);
+    auto& watched = streams_[&inner];
+    if (!watched) {
+        watched = std::make_unique<WatchedStream>(*this, inner, id);
+    }
+    return watched.get();
+}
+
+std::uint64_t Watch::now() const
+{
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(
+            std::chrono::steady_clock::now() - start_)
+            .count());
+}
+
+void Watch::tick()
+{
+    const Guard guard(lock_);
+    findings_.settle(now());
+}
+
+void Watch::settle()
+{
+    const Guard guard(lock_);
+    findings_.settle_all();
+}
+
+std::string Watch::findings()
+{
+    const Guard guard(lock_);
+    findings_.settle(now());
+    return findings_.json();
+}
+
+// --- what is remembered
+
+std::uint64_t Watch::key(const Subject& s)
+{
+    return std::uint64_t{s.requester} << 32 | s.substream;
+}
+
+// One place for each 4 KiB page and tag; a newer one takes the place of an older.
+Watch::Kept& Watch::place(const Subject& s, std::uint64_t address)
+{
+    const auto page = address >> 12;
+    const auto hash = (page ^ (page >> 11)) + s.domain * 0x9e5u + s.space * 0x1f3u;
+    return kept_[hash % kept_.size()];
+}
+
+std::vector<Invalidation> Watch::since(std::uint64_t ns) const
+{
+    std::vector<Invalidation> out;
+    for (const auto& i : recent_) {
+        if (i.ns >= ns && i.what != 0) {
+            out.push_back(i);
+        }
+    }
+    if (out.size() > 4) {
+        out.erase(out.begin(), out.end() - 4);
+    }
+    return out;
+}
+
+void Watch::note_used(const Subject& s)
+{
+    domains_.set(s.domain & 0xffff);
+    spaces_[std::uint64_t{s.domain} << 32 | s.space] = true;
+}
+
+bool Watch::used(std::uint32_t domain, std::uint32_t space) const
+{
+    return space == Subject::none || space == Invalidation::any
+               ? domains_.test(domain & 0xffff)
+               : spaces_.contains(std::uint64_t{domain} << 32 | space);
+}
+
+void Watch::found(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
+                  const Subject& subject)
+{
+    Finding f{rule, subject, cause, std::move(facts), {}, now(), now()};
+    findings_.add(std::move(f));
+}
+
+void Watch::suspected(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
+                      const Subject& subject, std::uint64_t since_ns)
+{
+    Finding f{rule, subject, cause, std::move(facts), since(since_ns), now(), now()};
+    findings_.suspect(std::move(f));
+}
+
+// --- an access
+
+void Watch::seen(std::uint32_t id, const Transaction& access, bool granted,
+                 const Translation& out)
+{
+    if (!verifies_) {
+        return;
+    }
+    const Guard guard(lock_);
+    peek_.begin();
+    const auto fresh = ask(id, access);
+    if (!fresh.known || peek_.left_ram()) {
+        return;
+    }
+    if (findings_.suspicious()) {
+        findings_.settle(now());
+    }
+    if (!same_configuration(fresh)) {
+        return;
+    }
+    judge(fresh, access);
+    compare(fresh, access, granted, out);
+}
+
+// What was cached of the structures against what stands there now.
+bool Watch::same_configuration(const Fresh& fresh)
+{
+    const auto id = key(fresh.subject);
+    const auto at = configs_.find(id);
+    if (at == configs_.end()) {
+        if (fresh.config_good && configs_.size() < kept_configs) {
+            auto subject = fresh.subject;
+            subject.what = Cached::Configuration;
+            note_used(subject);
+            if (fresh.translates) {
+                check_shared(fresh);
+            }
+            configs_[id] = {subject, fresh.config, fresh.roots, now(), fresh.translates};
+        }
+        return true;
+    }
+    const auto& kept = at->second;
+    const auto differs =
+        std::mismatch(fresh.config.begin(), fresh.config.end(), kept.config.begin());
+    if (differs.first == fresh.config.end()) {
+        return true;
+    }
+    const auto word = static_cast<std::uint64_t>(differs.first - fresh.config.begin());
+    suspected(rules().configuration, id,
+              {{"requester", fresh.subject.requester},
+               {"substream", fresh.subject.substream},
+               {"doubleword", word, Fact::Kind::Decimal},
+               {"old", *differs.second},
+               {"new", *differs.first},
+               {"cached-ns", kept.since_ns, Fact::Kind::Decimal}},
+              kept.subject, kept.since_ns);
+    return false;
+}
+
+void Watch::compare(const Fresh& fresh, const Transaction& access, bool granted,
+                    const Translation& out)
+{
+    const bool same =
+        granted == fresh.granted && (!granted || out.output.value == fresh.output);
+    auto& kept = place(fresh.subject, access.address.value);
+    const bool remembered = kept.live && kept.subject.domain == fresh.subject.domain &&
+                            kept.subject.space == fresh.subject.space &&
+                            kept.subject.first <= access.address.value &&
+                            access.address.value <= kept.subject.last;
+    if (!fresh.translates) {
+        return;
+    }
+    if (same) {
+        const auto before = kept.output | (access.address.value & kept.mask);
+        if (granted && (!remembered || before != fresh.output)) {
+            check_reuse(fresh, access);
+            keep(fresh, access);
+        }
+        return;
+    }
+    auto subject = fresh.subject;
+    subject.first = access.address.value & ~std::uint64_t{0xfff};
+    subject.last = subject.first + 0xfff;
+    const auto since_ns = remembered ? kept.since_ns : 0;
+    std::vector<Fact> facts = {
+        {"requester", fresh.subject.requester},
+        {"substream", fresh.subject.substream},
+        {"domain", fresh.subject.domain},
+        {"space", fresh.subject.space},
+        {"address", access.address.value},
+        {"write", access.access == Access::Write, Fact::Kind::Decimal},
+        {"answered", granted ? out.output.value : 0},
+        {"memory-says", fresh.granted ? fresh.output : 0},
+        {"granted", granted, Fact::Kind::Decimal},
+        {"memory-grants", fresh.granted, Fact::Kind::Decimal},
+        {"new-descriptor", fresh.leaf},
+        {"new-descriptor-at", fresh.leaf_at}};
+    if (remembered) {
+        facts.push_back({"old-descriptor", kept.leaf});
+        facts.push_back({"old-descriptor-at", kept.leaf_at});
+        facts.push_back({"cached-ns", kept.since_ns, Fact::Kind::Decimal});
+    }
+    // One cause: what was changed, wherever the accesses are.
+    const auto cause = std::uint64_t{fresh.subject.domain} << 48 ^
+                       std::uint64_t{fresh.subject.space} << 32 ^
+                       (remembered ? kept.leaf_at : subject.first);
+    suspected(rules().translation, cause, std::move(facts), subject, since_ns);
+}
+
+void Watch::keep(const Fresh& fresh, const Transaction& access)
+{
+    auto& kept = place(fresh.subject, access.address.value);
+    kept.live = true;
+    kept.subject = fresh.subject;
+    kept.subject.first = access.address.value & ~fresh.mask;
+    kept.subject.last = access.address.value | fresh.mask;
+    kept.access = access;
+    kept.output = fresh.output & ~fresh.mask;
+    kept.mask = fresh.mask;
+    kept.leaf_at = fresh.leaf_at;
+    kept.leaf = fresh.leaf;
+    kept.since_ns = now();
+}
+
+// The old translation of the same address is gone, but nobody has waited for that.
+void Watch::check_reuse(const Fresh& fresh, const Transaction& access)
+{
+    const auto address = access.address.value;
+    for (const auto& old : unsynced_) {
+        if (old.subject.domain != fresh.subject.domain ||
+            old.subject.space != fresh.subject.space || address < old.subject.first ||
+            address > old.subject.last) {
+            continue;
+        }
+        const auto before = old.output | (address & old.mask);
+        if (before != fresh.output) {
+            found(rules().reuse,
+                  std::uint64_t{fresh.subject.domain} << 32 | fresh.subject.space,
+                  {{"requester", fresh.subject.requester},
+                   {"domain", fresh.subject.domain},
+                   {"space", fresh.subject.space},
+                   {"address", address},
+                   {"old-output", before},
+                   {"new-output", fresh.output}},
+                  fresh.subject);
+            return;
+        }
+    }
+}
+
+void Watch::check_shared(const Fresh& fresh)
+{
+    for (const auto& [id, other] : configs_) {
+        if (other.translates && other.subject.domain == fresh.subject.domain &&
+            other.subject.space == fresh.subject.space && other.roots != fresh.roots) {
+            found(rules().shared,
+                  std::uint64_t{fresh.subject.domain} << 32 | fresh.subject.space,
+                  {{"domain", fresh.subject.domain},
+                   {"space", fresh.subject.space},
+                   {"requester", fresh.subject.requester},
+                   {"other-requester", other.subject.requester},
+                   {"tables", fresh.roots},
+                   {"other-tables", other.roots}},
+                  fresh.subject);
+            return;
+        }
+    }
+}
+
+// --- what software tells the device
+
+// VMSA: at its invalidation an entry that changed is invalid, or was only restricted.
+void Watch::check_replaced(const Kept& kept)
+{
+    const auto config = configs_.find(key(kept.subject));
+    if (kept.subject.nested || config == configs_.end()) {
+        return;
+    }
+    peek_.begin();
+    const auto fresh = ask(kept.subject.requester, kept.access);
+    if (!fresh.known || peek_.left_ram() || !fresh.granted ||
+        fresh.config != config->second.config) {
+        return;
+    }
+    const bool moved = (fresh.output & ~fresh.mask & ~kept.mask) !=
+                       (kept.output & ~fresh.mask & ~kept.mask);
+    if (!moved && fresh.mask == kept.mask) {
+        return;
+    }
+    found(Rule::SmmuBreakBeforeMake, kept.leaf_at,
+          {{"requester", kept.subject.requester},
+           {"domain", kept.subject.domain},
+           {"space", kept.subject.space},
+           {"address", kept.access.address.value},
+           {"old-descriptor", kept.leaf},
+           {"old-descriptor-at", kept.leaf_at},
+           {"new-descriptor", fresh.leaf},
+           {"new-descriptor-at", fresh.leaf_at},
+           {"cached-ns", kept.since_ns, Fact::Kind::Decimal}},
+          kept.subject);
+}
+
+// A translation of an address that the invalidation names is stale under another tag.
+bool Watch::stale_elsewhere(const Invalidation& what)
+{
+    unsigned looked = 0;
+    for (const auto& kept : kept_) {
+        if (!kept.live || !what.reaches_addresses(kept.subject) || ++looked > 64) {
+            continue;
+        }
+        peek_.begin();
+        const auto fresh = ask(kept.subject.requester, kept.access);
+        if (fresh.known && !peek_.left_ram() &&
+            (!fresh.granted ||
+             fresh.output != (kept.output | (kept.access.address.value & kept.mask)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void Watch::invalidated(Invalidation what)
+{
+    const Guard guard(lock_);
+    what.ns = now();
+    findings_.withdraw(what);
+    if (what.what & static_cast<std::uint8_t>(Cached::Translation)) {
+        if (what.domain != Invalidation::any && !used(what.domain, what.space) &&
+            stale_elsewhere(what)) {
+            found(rules().scope, std::uint64_t{what.domain} << 32 | what.space,
+                  {{"domain", what.domain},
+                   {"space", what.space},
+                   {"command", what.words[0]},
+                   {"command-high", what.words[1]}});
+        }
+        unsigned looked = 0;
+        for (auto& kept : kept_) {
+            if (!kept.live || !what.covers(kept.subject)) {
+                continue;
+            }
+            if (rules().break_before_make && ++looked <= 64) {
+                check_replaced(kept);
+            }
+            if (unsynced_.size() < kept_unsynced) {
+                unsynced_.push_back(kept);
+            }
+            kept.live = false;
+        }
+    }
+    std::erase_if(configs_,
+                  [&](const auto& entry) { return what.covers(entry.second.subject); });
+    if (recent_.size() >= kept_recent) {
+        recent_.erase(recent_.begin());
+    }
+    recent_.push_back(what);
+}
+
+void Watch::completed()
+{
+    const Guard guard(lock_);
+    unsynced_.clear();
+    findings_.wait_completed();
+}
+
+void Watch::configured()
+{
+    const Guard guard(lock_);
+    findings_.forget_suspects();
+    configs_.clear();
+}
+
+}  // namespace iommu::verify
