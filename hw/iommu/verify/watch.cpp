@@ -22,6 +22,7 @@ public:
     }
     bool bypassed() const override { return inner_.bypassed(); }
     void want_unmaps(bool wanted) override { inner_.want_unmaps(wanted); }
+    std::uint32_t id() const { return id_; }
 
 private:
     Watch& watch_;
@@ -53,6 +54,15 @@ Stream* Watch::stream(Stream& inner, std::uint32_t id)
     return watched.get();
 }
 
+std::vector<std::uint32_t> Watch::requesters() const
+{
+    std::vector<std::uint32_t> ids;
+    for (const auto& [inner, watched] : streams_) {
+        ids.push_back(watched->id());
+    }
+    return ids;
+}
+
 std::uint64_t Watch::now() const
 {
     return static_cast<std::uint64_t>(
@@ -71,6 +81,13 @@ void Watch::settle()
 {
     const Guard guard(lock_);
     findings_.settle_all();
+}
+
+void Watch::settle_due()
+{
+    if (findings_.suspicious()) {
+        findings_.settle(now());
+    }
 }
 
 std::string Watch::findings()
@@ -150,9 +167,7 @@ void Watch::seen(std::uint32_t id, const Transaction& access, bool granted,
     if (!fresh.known || peek_.left_ram()) {
         return;
     }
-    if (findings_.suspicious()) {
-        findings_.settle(now());
-    }
+    settle_due();
     if (!same_configuration(fresh)) {
         return;
     }

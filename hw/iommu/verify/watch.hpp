@@ -80,6 +80,8 @@ protected:
     void invalidated(Invalidation what);
     void completed();  // CMD_SYNC, a wait descriptor, a register that is polled
     void configured();
+    void settle_due();
+    std::vector<std::uint32_t> requesters() const;
     // Somebody is told now.
     void found(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
                const Subject& subject = {});

@@ -12,6 +12,7 @@
 #include "hw/iommu/vtd/event_message.hpp"
 #include "hw/iommu/vtd/fault_log.hpp"
 #include "hw/iommu/vtd/interrupt_remapper.hpp"
+#include "hw/iommu/vtd/observer.hpp"
 #include "hw/iommu/vtd/spec/descriptors.hpp"
 #include "hw/iommu/vtd/spec/registers.hpp"
 #include "hw/iommu/vtd/translator.hpp"
@@ -35,6 +36,9 @@ public:
     GuestMemory& memory() override { return memory_; }
     bool ask(std::string_view topic, std::string_view arguments,
              std::string& answer) override;
+
+    // Before software runs; nullptr for nobody.  Told at once what is configured.
+    void observe(Observer* observer);
 
     // Any thread.
     std::optional<Message> remap_interrupt(std::optional<SourceId> source,
@@ -109,6 +113,7 @@ private:
 
     const Configuration configuration_;
     Host& host_;
+    Observer* observer_ = nullptr;
     GuestMemory memory_;
     FaultLog faults_;
     InterruptRemapper interrupts_;

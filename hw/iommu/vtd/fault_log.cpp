@@ -25,6 +25,9 @@ bool FaultLog::pending(const Words& words) const
 
 void FaultLog::append(const Words& words)
 {
+    if (observer_ != nullptr) {
+        observer_->refused(words);
+    }
     std::optional<Message> message;
     {
         const std::lock_guard guard(lock_);

@@ -10,6 +10,7 @@
 
 #include "hw/iommu/vtd/event_message.hpp"
 #include "hw/iommu/vtd/fault.hpp"
+#include "hw/iommu/vtd/observer.hpp"
 #include "iommu/host.hpp"
 
 namespace iommu::vtd {
@@ -21,6 +22,9 @@ public:
     using Words = std::array<std::uint64_t, 2>;
 
     FaultLog(Host& host, unsigned records) : host_(host), records_(records) {}
+
+    // Before software runs; nullptr for nobody.
+    void observe(Observer* observer) { observer_ = observer; }
 
     void record(const Fault& f) { append(encode(f).dword); }
     void record(const InterruptFault& f) { append(encode(f).dword); }
@@ -60,6 +64,7 @@ private:
     void send(const std::optional<Message>& message);
 
     Host& host_;
+    Observer* observer_ = nullptr;
     mutable std::mutex lock_;
     std::vector<Words> records_;
     std::size_t next_ = 0;      // the record the next fault goes to

@@ -18,6 +18,14 @@ void Vtd::write_ccmd()
         done = ccmd[CcmdReg::CIRG];
         translator_.invalidate_contexts({done, ccmd[CcmdReg::DID], ccmd[CcmdReg::SID],
                                          static_cast<unsigned>(ccmd[CcmdReg::FM])});
+        if (observer_ != nullptr) {
+            const auto same = ContextCacheDescriptor{}
+                                  .with(ContextCacheDescriptor::G, done)
+                                  .with(ContextCacheDescriptor::DID, ccmd[CcmdReg::DID])
+                                  .with(ContextCacheDescriptor::SID, ccmd[CcmdReg::SID])
+                                  .with(ContextCacheDescriptor::FM, ccmd[CcmdReg::FM]);
+            observer_->invalidated({same.dword[0] | 0x1, 0});
+        }
     }
     r_.ccmd = ccmd.with(CcmdReg::ICC, false).with(CcmdReg::CAIG, done).dword[0];
 }
@@ -50,6 +58,14 @@ void Vtd::write_iotlb()
         break;
     case IotlbGranularity::Reserved:
         break;
+    }
+    if (observer_ != nullptr && done != IotlbGranularity::Reserved) {
+        const auto same = IotlbDescriptor{}
+                              .with(IotlbDescriptor::G, done)
+                              .with(IotlbDescriptor::DID, iotlb[IotlbReg::DID])
+                              .with(IotlbDescriptor::AM, iva[IvaReg::AM])
+                              .with(IotlbDescriptor::ADDR, iva[IvaReg::ADDR]);
+        observer_->invalidated({same.dword[0] | 0x2, same.dword[1]});
     }
     r_.iotlb = iotlb.with(IotlbReg::IVT, false).with(IotlbReg::IAIG, done).dword[0];
 }

@@ -84,6 +84,9 @@ std::optional<QueueError> Vtd::step()
     if (const auto error = execute({words[0], words[1]})) {
         return error;
     }
+    if (observer_ != nullptr) {
+        observer_->consumed({words[0], words[1]});
+    }
     // A completion may have reached our registers and restarted the queue.
     if (r_.iqh == head && (r_.gsts & GlobalReg::QIE.mask) != 0) {
         r_.iqh = (head + bytes.size()) % size;
