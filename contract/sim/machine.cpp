@@ -58,6 +58,10 @@ struct Machine::Callbacks {
     }
     static void unmapped(void*, void*, uint64_t, uint64_t) {}
     static void bypass_changed(void*, void*) {}
+    static void found(void* context, const char* line, const char*)
+    {
+        of(context).options_.findings->emplace_back(line);
+    }
     static void guest_error(void*, const char* text)
     {
         if (std::getenv("WINIOMMU_CONTRACT_TRACE") != nullptr) {
@@ -112,6 +116,10 @@ const char* Machine::build_iommu()
     }
     if (iommu_ == nullptr) {
         return error;
+    }
+    if (options_.findings != nullptr) {
+        const WiWatch watch{this, C::found, true};
+        wi_iommu_watch(iommu_, &watch);
     }
     const WiRamRegion region{ram_.base, ram_.size, ram_.at, false};
     wi_iommu_set_ram(iommu_, &region, 1);
@@ -202,6 +210,14 @@ const char* Machine::power_on()
     }
     describe_devices();
     return nullptr;
+}
+
+void Machine::stop()
+{
+    if (iommu_ != nullptr) {
+        wi_iommu_settle(iommu_);  // the driver had its chance
+    }
+    Kernel::stop();
 }
 
 void Machine::power_off()

@@ -17,6 +17,8 @@ struct Options {
     Kind kind = Kind::Virt;
     bool tlb = true;
     std::uint64_t ram_size = 256ull << 20;
+    // Verify mode on: one line for each finding, up to the end of stop().
+    std::vector<std::string>* findings = nullptr;
 };
 
 class Machine final : public Kernel {
@@ -24,6 +26,7 @@ public:
     Machine(const Provider& provider, const Options& options);
     ~Machine() override;
 
+    void stop() override;
     bool dma(const Dma& dma, std::uint64_t& value) override;
 
 private:

@@ -162,7 +162,33 @@ const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size)
 
 WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie)
 {
-    return iommu->device->stream(id, cookie);
+    auto* stream = iommu->device->stream(id, cookie);
+    return stream != nullptr && iommu->watch ? iommu->watch->stream(*stream, id) : stream;
+}
+
+void wi_iommu_watch(WiIommu* iommu, const WiWatch* watch)
+{
+    iommu->watch = iommu->make_watch(watch->verify, {watch->opaque, watch->found});
+}
+
+void wi_iommu_tick(WiIommu* iommu)
+{
+    if (iommu->watch) {
+        iommu->watch->tick();
+    }
+}
+
+char* wi_iommu_findings(WiIommu* iommu)
+{
+    const auto text = iommu->watch ? iommu->watch->findings() : verify::Findings::none();
+    return strdup(text.c_str());
+}
+
+void wi_iommu_settle(WiIommu* iommu)
+{
+    if (iommu->watch) {
+        iommu->watch->settle();
+    }
 }
 
 void wi_access_begins(void)

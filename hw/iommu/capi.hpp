@@ -2,8 +2,10 @@
 // What stands behind the handles of iommu/capi.h.
 #pragma once
 
+#include <functional>
 #include <memory>
 
+#include "hw/iommu/verify/watch.hpp"
 #include "iommu/capi.h"
 #include "iommu/device.hpp"
 
@@ -40,4 +42,10 @@ struct WiIommu {
 
     iommu::CHost host;
     std::unique_ptr<iommu::Device> device;
+
+    // Made by who knows what kind of device it is.
+    using MakeWatch = std::unique_ptr<iommu::verify::Watch>(
+        bool verifies, iommu::verify::Watch::Listener);
+    std::function<MakeWatch> make_watch;
+    std::unique_ptr<iommu::verify::Watch> watch;  // nullptr: verify is off
 };

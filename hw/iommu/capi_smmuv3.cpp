@@ -2,6 +2,7 @@
 // How C makes an SMMUv3.
 #include "hw/iommu/capi.hpp"
 #include "hw/iommu/smmuv3/device.hpp"
+#include "hw/iommu/verify/smmuv3_watch.hpp"
 
 using namespace iommu;
 
@@ -54,7 +55,12 @@ WiIommu* wi_smmuv3_new(const WiSmmuv3Config* config, const WiHost* host,
         return nullptr;
     }
     auto made = std::make_unique<WiIommu>(*host);
-    made->device = std::make_unique<smmu::Smmuv3>(wanted, made->host);
+    auto device = std::make_unique<smmu::Smmuv3>(wanted, made->host);
+    made->make_watch = [&smmu = *device, built = wanted.capabilities](
+                           bool verifies, verify::Watch::Listener listener) {
+        return std::make_unique<verify::SmmuWatch>(smmu, built, verifies, listener);
+    };
+    made->device = std::move(device);
     return made.release();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How C makes a VT-d unit, and what only a VT-d unit does.
 #include "hw/iommu/capi.hpp"
+#include "hw/iommu/verify/vtd_watch.hpp"
 #include "hw/iommu/vtd/device.hpp"
 
 using namespace iommu;
@@ -65,7 +66,12 @@ WiIommu* wi_vtd_new(const WiVtdConfig* config, const WiHost* host, const char** 
         return nullptr;
     }
     auto made = std::make_unique<WiIommu>(*host);
-    made->device = std::make_unique<vtd::Vtd>(wanted, made->host);
+    auto device = std::make_unique<vtd::Vtd>(wanted, made->host);
+    made->make_watch = [&unit = *device, wanted](bool verifies,
+                                                 verify::Watch::Listener listener) {
+        return std::make_unique<verify::VtdWatch>(unit, wanted, verifies, listener);
+    };
+    made->device = std::move(device);
     return made.release();
 }
 
@@ -76,7 +82,11 @@ bool wi_vtd_remap_interrupt(WiIommu* iommu, uint32_t source_id, uint64_t address
     if (source_id <= 0xffff) {
         source = SourceId{static_cast<uint16_t>(source_id)};
     }
-    const auto message = unit(iommu).remap_interrupt(source, {Gpa{address}, data});
+    const vtd::Message request{Gpa{address}, data};
+    const auto message = unit(iommu).remap_interrupt(source, request);
+    if (iommu->watch) [[unlikely]] {
+        static_cast<verify::VtdWatch&>(*iommu->watch).interrupt(source, request, message);
+    }
     if (!message) {
         return false;
     }

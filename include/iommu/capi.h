@@ -129,6 +129,25 @@ typedef struct WiTranslation {
 WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
 
 /*
+ * Verify mode, docs/specs/verify.rst: before the first wi_iommu_stream, which then gives
+ * streams that are watched.  `found` may be called on any thread, for each finding once,
+ * with one line for a log and the finding as JSON; it calls nothing of ours.
+ */
+typedef struct WiWatch {
+    void* opaque;
+    void (*found)(void* opaque, const char* line, const char* json); /* or NULL */
+    bool verify; /* false: nothing is found */
+} WiWatch;
+
+void wi_iommu_watch(WiIommu* iommu, const WiWatch* watch);
+/* At least once a second, any thread: what is due becomes a finding. */
+void wi_iommu_tick(WiIommu* iommu);
+/* As JSON, in malloc'ed memory the caller frees; without a watch an empty list. */
+char* wi_iommu_findings(WiIommu* iommu);
+/* Software will do nothing more: what is still suspected is found. */
+void wi_iommu_settle(WiIommu* iommu);
+
+/*
  * A stream's last answers, so that the next access to a page needs no call.  Written by
  * the core (iommu/answers.hpp), read below by any thread; nobody else looks inside.
  */

@@ -65,6 +65,10 @@ public:
     // {"findings": [...], "lost": n, "withdrawn": n, "suspected": n}
     std::string json() const;
     static std::string json(const Finding& finding);
+    static std::string none()
+    {
+        return Findings([](const Finding&) {}).json();
+    }
     // One line for a log.
     static std::string line(const Finding& finding);
 

@@ -17,6 +17,7 @@ constexpr auto configuration = static_cast<std::uint8_t>(Cached::Configuration);
 
 Capabilities without_cache(Capabilities built)
 {
+    built.ssid_bits = built.stage1 ? built.ssid_bits : 0;
     built.tlb = false;
     return built;
 }

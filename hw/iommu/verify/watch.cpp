@@ -50,6 +50,7 @@ Stream* Watch::stream(Stream& inner, std::uint32_t id)
     auto& watched = streams_[&inner];
     if (!watched) {
         watched = std::make_unique<WatchedStream>(*this, inner, id);
+        look(id);
     }
     return watched.get();
 }
@@ -81,6 +82,20 @@ void Watch::settle()
 {
     const Guard guard(lock_);
     findings_.settle_all();
+}
+
+// The devices read a stream's structures when it is made and whenever they are told that
+// these changed: what they found may be cached from then on.
+void Watch::look(std::uint32_t id)
+{
+    if (!verifies_) {
+        return;
+    }
+    peek_.begin();
+    const auto fresh = ask(id, {});
+    if (fresh.known && !peek_.left_ram()) {
+        static_cast<void>(same_configuration(fresh));
+    }
 }
 
 void Watch::settle_due()
@@ -272,6 +287,7 @@ void Watch::keep(const Fresh& fresh, const Transaction& access)
     kept.mask = fresh.mask;
     kept.leaf_at = fresh.leaf_at;
     kept.leaf = fresh.leaf;
+    kept.roots = fresh.roots;
     kept.since_ns = now();
 }
 
@@ -325,14 +341,15 @@ void Watch::check_shared(const Fresh& fresh)
 // VMSA: at its invalidation an entry that changed is invalid, or was only restricted.
 void Watch::check_replaced(const Kept& kept)
 {
-    const auto config = configs_.find(key(kept.subject));
-    if (kept.subject.nested || config == configs_.end()) {
+    if (kept.subject.nested) {
         return;
     }
     peek_.begin();
     const auto fresh = ask(kept.subject.requester, kept.access);
-    if (!fresh.known || peek_.left_ram() || !fresh.granted ||
-        fresh.config != config->second.config) {
+    // Other tables, or another tag, are no entry that changed.
+    if (!fresh.known || peek_.left_ram() || !fresh.granted || fresh.roots != kept.roots ||
+        fresh.subject.domain != kept.subject.domain ||
+        fresh.subject.space != kept.subject.space) {
         return;
     }
     const bool moved = (fresh.output & ~fresh.mask & ~kept.mask) !=
@@ -406,6 +423,14 @@ void Watch::invalidated(Invalidation what)
         recent_.erase(recent_.begin());
     }
     recent_.push_back(what);
+    if (what.what & static_cast<std::uint8_t>(Cached::Configuration)) {
+        for (const auto id : requesters()) {
+            if ((id & ~what.requester_mask) >= what.first_requester &&
+                (id & ~what.requester_mask) <= what.last_requester) {
+                look(id);
+            }
+        }
+    }
 }
 
 void Watch::completed()

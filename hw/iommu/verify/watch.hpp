@@ -106,6 +106,7 @@ private:
         Transaction access{};
         std::uint64_t output = 0, mask = 0;
         std::uint64_t leaf_at = 0, leaf = 0;
+        std::uint64_t roots = 0;
         std::uint64_t since_ns = 0;
     };
     struct KeptConfig {
@@ -118,6 +119,7 @@ private:
     static constexpr std::size_t kept_translations = 2048, kept_unsynced = 64,
                                  kept_configs = 4096, kept_recent = 16;
 
+    void look(std::uint32_t id);
     void seen(std::uint32_t id, const Transaction& access, bool granted,
               const Translation& out);
     bool same_configuration(const Fresh& fresh);

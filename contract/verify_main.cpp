@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// winiommu-verify: what verify mode says of the reference driver while the rules run, and
+// of each of its mutants that forgets a flush.
+#include <cstring>
+#include <iostream>
+#include <map>
+#include <set>
+#include <string>
+
+#include "contract/runner.hpp"
+#include "contract/sim/machine.hpp"
+#include "driver/mutant.hpp"
+
+namespace {
+
+using namespace iommu::contract;
+
+using Lines = std::map<std::string, std::set<std::string>>;  // by id, with the rules
+
+Lines run(Kind kind)
+{
+    std::vector<std::string> findings;
+    Lines out;
+    const sim::Options options{.kind = kind, .findings = &findings};
+    const Provider reference{IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
+                             IoGetIommuInterfaceEx, IommuProviderDisplay};
+    sim::Machine machine(reference, options);
+    const MakeHome home = [&](std::string&) {
+        return std::unique_ptr<Home, void (*)(Home*)>(&machine, [](Home*) {});
+    };
+    const auto all = all_rules();
+    for (std::size_t i = 0; i < all.count; ++i) {
+        if (all.rule[i].check == nullptr) {
+            continue;
+        }
+        RunOptions one;
+        one.only = {all.rule[i].number};
+        one.own_process = false;
+        run_rules(home, one);
+        machine.stop();
+        for (const auto& line : findings) {
+            out[line.substr(0, line.find(':'))].insert(
+                "rule-" + std::to_string(all.rule[i].number) + "  " + line);
+        }
+        findings.clear();
+    }
+    return out;
+}
+
+// What verify mode has to say of a mutant, for SMMUv3 and VT-d; nullptr: nothing, since
+// the mistake cannot be seen there.
+struct Expected {
+    iommu::driver::Mutant mutant;
+    const char* name;
+    const char* smmu;
+    const char* vtd;
+    const char* vtd_scalable;
+};
+
+constexpr const char *tlb = "WI-SMMU-STALE-TLB", *config = "WI-SMMU-STALE-CONFIG",
+                     *iotlb = "WI-VTD-STALE-IOTLB", *context = "WI-VTD-STALE-CONTEXT";
+using M = iommu::driver::Mutant;
+constexpr Expected expected[] = {
+    {M::None, "the driver as it is", nullptr, nullptr, nullptr},
+    {M::NoFlushOnUnmap, "NoFlushOnUnmap", tlb, iotlb, iotlb},
+    {M::NoFlushOnUnmapReserved, "NoFlushOnUnmapReserved", tlb, iotlb, iotlb},
+    {M::FlushTooShort, "FlushTooShort", tlb, iotlb, iotlb},
+    {M::FlushWrongTag, "FlushWrongTag", tlb, iotlb, iotlb},
+    {M::FlushWrongTag, "FlushWrongTag", "WI-SMMU-SCOPE", "WI-VTD-SCOPE", "WI-VTD-SCOPE"},
+    // Tables of the caller's own are stage 1 of an SMMUv3 alone.
+    {M::FlushDoesNothing, "FlushDoesNothing", tlb, nullptr, nullptr},
+    {M::FlushListShort, "FlushListShort", tlb, nullptr, nullptr},
+    {M::NoSteInvalidation, "NoSteInvalidation", config, context, context},
+    // Without PASIDs there are no CDs of PASIDs.
+    {M::NoCdInvalidation, "NoCdInvalidation", config, nullptr, context},
+    // Whoever leaves a domain takes its translations with it: the tag is clean again.
+    {M::TagReusedDirty, "TagReusedDirty", tlb, nullptr, nullptr},
+};
+
+bool judge(const Expected& e, Kind kind, const Lines& lines)
+{
+    const char* wanted = kind == Kind::Virt  ? e.smmu
+                         : kind == Kind::Q35 ? e.vtd
+                                             : e.vtd_scalable;
+    const bool good = wanted == nullptr ? lines.empty() : lines.contains(wanted);
+    std::cout << (good ? "ok " : "NOT OK ") << name_of(kind) << ", " << e.name << ": "
+              << (wanted == nullptr ? "nothing" : wanted) << "\n";
+    if (!good) {
+        for (const auto& [id, where] : lines) {
+            std::cout << "  instead " << id << " at " << *where.begin() << "\n";
+        }
+    }
+    return good;
+}
+
+}  // namespace
+
+int main()
+{
+    bool good = true;
+    for (const auto& e : expected) {
+        iommu::driver::active_mutant = e.mutant;
+        for (const auto kind : {Kind::Virt, Kind::Q35, Kind::Q35Scalable}) {
+            good = judge(e, kind, run(kind)) && good;
+        }
+    }
+    return good ? 0 : 1;
+}
