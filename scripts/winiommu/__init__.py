@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The launcher behind `./winiommu`.
 
+A command that starts a program itself does so with `ui.start`, so that the program ends when we do.
+
 To add a subcommand, write `scripts/winiommu/NAME.py` with
 
     SUMMARY = "one line for --help"
@@ -44,6 +46,7 @@ def parser():
 
 def main(argv):
     args = parser().parse_args(argv)
+    ui.end_on_signals()
     try:
         return args.run(args)
     except ui.Error as error:
@@ -54,6 +57,9 @@ def main(argv):
     except KeyboardInterrupt:
         sys.stderr.write("winiommu: interrupted; run the same command again to go on\n")
         return 130
+    except ui.Terminated as ended:
+        sys.stderr.write(f"winiommu: ended by signal {ended.number}, with what it had started\n")
+        return 128 + ended.number
     except OSError as error:
         sys.stderr.write(f"winiommu: {error}\n")
     return 1

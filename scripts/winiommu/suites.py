@@ -49,17 +49,12 @@ def program(name, argv, reports, *, protocol="exitcode", env=None, cwd=None, tim
         argv.append(f"--gtest_output=xml:{report}")
     log = reports / f"{name}.log"
     with open(log, "w", encoding="utf-8") as file:
-        process = subprocess.Popen(argv, cwd=cwd, env=dict(os.environ, **(env or {})),
-                                   stdin=subprocess.DEVNULL, stdout=file,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            ui.stop(process)
-            status = None
-        except BaseException:
-            ui.stop(process)
-            raise
+        with ui.start(argv, cwd=cwd, env=dict(os.environ, **(env or {})), stdin=subprocess.DEVNULL,
+                      stdout=file, stderr=subprocess.STDOUT) as process:
+            try:
+                status = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                status = None
     output = log.read_text(encoding="utf-8", errors="replace")
     outcome = results.judge(name, status, output, paths.read(report), protocol)
     if not outcome.good:

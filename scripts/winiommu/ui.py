@@ -80,14 +80,69 @@ def _tail(path, lines=15):
         return "".join("    | " + line for line in file.readlines()[-lines:])
 
 
+class Terminated(BaseException):
+    """A signal asked us to end; its number."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number
+
+
+_running = set()  # processes of start() that have not been reaped
+_ending = threading.Event()
+
+
+@contextlib.contextmanager
+def start(argv, **options):
+    """A program with a session of its own: subprocess.Popen's options.  It ends with us, whatever ends us
+    save SIGKILL; the block waits for it or stops it."""
+    if _ending.is_set():
+        raise Terminated(signal.SIGTERM)
+    process = subprocess.Popen(argv, start_new_session=True, **options)
+    _running.add(process)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            stop(process)
+        _running.discard(process)
+
+
+def _signal_group(process, sign):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, sign)
+
+
 def stop(process):
     """Ends a process we started, with what it started."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, sign)
+        _signal_group(process, sign)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)
             return
+
+
+def _end(number, _frame):
+    """Ends what other threads wait for too; those would else keep us until their programs are done."""
+    _ending.set()
+    for process in tuple(_running):
+        _signal_group(process, signal.SIGTERM)
+
+    def insist():
+        for process in tuple(_running):
+            _signal_group(process, signal.SIGKILL)
+
+    timer = threading.Timer(5, insist)
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+
+def end_on_signals():
+    """From now on a signal that ends us ends what we started."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, _end)
 
 
 def _pump(process, log, progress, timeout):
@@ -131,18 +186,13 @@ def run(argv, title, log, *, cwd=None, env=None, timeout=None, next_step=""):
         file.write("$ " + shlex.join(str(a) for a in argv) + "\n")
     with open(log, "ab", buffering=0) as file:
         try:
-            process = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=full, text=True,
-                                       errors="replace", stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       start_new_session=True)
+            with start([str(a) for a in argv], cwd=cwd, env=full, text=True, errors="replace",
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT) as process:
+                in_time = _pump(process, file, progress, timeout)
         except FileNotFoundError as error:
             raise Error(f"{title}: {argv[0]} is not installed",
                         next_step or "run './winiommu setup'") from error
-        try:
-            in_time = _pump(process, file, progress, timeout)
-        except BaseException:
-            stop(process)
-            raise
         finally:
             progress.end()
     if not in_time:

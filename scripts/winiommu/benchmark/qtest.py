@@ -2,11 +2,14 @@
 """QEMU's qtest protocol, as far as the benchmark needs it: memory, ports and nothing else."""
 
 import base64
+import contextlib
 import os
 import socket
 import subprocess
 import tempfile
 import time
+
+from .. import ui
 
 
 class QtestError(Exception):
@@ -20,11 +23,12 @@ class Qtest:
         self._directory = tempfile.TemporaryDirectory(prefix="winiommu-bench-")
         path = os.path.join(self._directory.name, "qtest")
         self._log = open(os.path.join(self._directory.name, "log"), "w+", encoding="utf-8")
-        self._process = subprocess.Popen(
+        self._life = contextlib.ExitStack()
+        self._process = self._life.enter_context(ui.start(
             [*argv, "-accel", "qtest", "-display", "none", "-nodefaults",
              "-qtest-log", "/dev/null",
              "-qtest", f"unix:{path},server=on,wait=off"],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log))
         self._socket = self._connect(path)
         self._stream = self._socket.makefile("rwb")
 
@@ -92,5 +96,6 @@ class Qtest:
         self._socket.close()
         self._process.kill()
         self._process.wait()
+        self._life.close()
         self._log.close()
         self._directory.cleanup()

@@ -18,6 +18,8 @@ import subprocess
 import time
 import zlib
 
+from .. import ui
+
 # Terminal control sequences of the firmware and carriage returns.
 CONTROL = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]|\r")
 
@@ -117,9 +119,8 @@ def run(command, nonce, log_path, limits=Limits(), progress=lambda words: None, 
     parser = parser or Parser(nonce)
     begun = heard = time.monotonic()
     tail, rest, problem = [], "", ""
-    with open(log_path, "w", encoding="utf-8") as log, selectors.DefaultSelector() as selector:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+    with open(log_path, "w", encoding="utf-8") as log, selectors.DefaultSelector() as selector, \
+         ui.start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             os.set_blocking(process.stdout.fileno(), False)
             selector.register(process.stdout, selectors.EVENT_READ)
@@ -145,9 +146,6 @@ def run(command, nonce, log_path, limits=Limits(), progress=lambda words: None, 
                 elif now - heard > limits.silence:
                     problem = _end_of(process, f"the guest said nothing for {limits.silence:.0f} s")
             log.write(rest)
-        except BaseException:
-            _end_of(process, "")
-            raise
         finally:
             process.stdout.close()
         if not problem and process.wait() != 0:
