@@ -148,23 +148,36 @@ char* wi_iommu_findings(WiIommu* iommu);
 void wi_iommu_settle(WiIommu* iommu);
 
 /*
- * A stream's last answers, so that the next access to a page needs no call.  Written by
- * the core (iommu/answers.hpp), read below by any thread; nobody else looks inside.
+ * A thread's last answers, so that the next access to a page needs no call.  Filled by the
+ * core (iommu/answers.hpp), read below by the same thread; nobody else looks inside, so
+ * nothing here is atomic but the epoch.
+ *
+ * A line holds WI_ANSWER_PIECES neighbouring blocks of one size, of one stream, of one
+ * epoch.  Heads and pieces lie apart: 65,536 pages are half a megabyte of pieces.
  */
-typedef struct WiAnswer {
-    uint64_t version; /* epoch << 16 | a count; WI_ANSWER_BUSY while being written */
-    uint64_t input;   /* the page asked for */
-    uint64_t output;  /* the page it maps to, and the bits below */
-    uint64_t reserved;
-} WiAnswer;
+#define WI_ANSWER_LINES 4096u
+#define WI_ANSWER_PIECES 16u
+
+typedef struct WiAnswers {
+    struct {
+        uint64_t stream; /* WiStream.number; 0: nothing was kept here yet */
+        uint64_t epoch;  /* of the device: older answers are dead */
+        uint64_t input;  /* address >> (shift + 4) << 6 | shift */
+    } head[WI_ANSWER_LINES];
+    /* What the block maps to, and the bits below; 0: not kept. */
+    uint64_t piece[WI_ANSWER_LINES][WI_ANSWER_PIECES];
+} WiAnswers;
 
 struct WiStream {
-    const WiAnswer* answers; /* WI_ANSWERS of them */
-    const uint64_t* epoch;   /* of the device: older answers are dead */
+    uint64_t number;       /* never used twice in a process; UINT64_MAX: keeps nothing */
+    const uint64_t* epoch; /* of the device */
+    uint32_t spread;       /* where in the lines this stream's begin */
+    uint8_t shift;         /* log2 of the block size its answers are kept by, at least 12 */
 };
 
-#define WI_ANSWERS 1024u
-#define WI_ANSWER_BUSY UINT64_MAX
+/* The calling thread's; one that is always empty until the first answer is kept. */
+extern __thread WiAnswers* wi_answers;
+
 #define WI_ANSWER_SIZE                                                                   \
     0x3fu /* log2 of the block's size; 63 for all of the address space */
 #define WI_ANSWER_READ (1u << 6)
@@ -176,22 +189,24 @@ struct WiStream {
 static inline bool wi_stream_recall(const WiStream* stream, uint64_t address, bool write,
                                     WiTranslation* out)
 {
-    const WiAnswer* line = &stream->answers[address >> 12 & (WI_ANSWERS - 1)];
-    const uint64_t version = __atomic_load_n(&line->version, __ATOMIC_ACQUIRE);
-    const uint64_t input = __atomic_load_n(&line->input, __ATOMIC_RELAXED);
-    const uint64_t output = __atomic_load_n(&line->output, __ATOMIC_RELAXED);
+    const WiAnswers* answers = wi_answers;
+    const unsigned shift = __atomic_load_n(&stream->shift, __ATOMIC_RELAXED);
+    const uint64_t block = address >> shift;
+    const uint64_t region = block / WI_ANSWER_PIECES;
+    const uint64_t line = (region + stream->spread) % WI_ANSWER_LINES;
+    const uint64_t piece = answers->piece[line][block % WI_ANSWER_PIECES];
+    const uint64_t inside = ((uint64_t)1 << shift) - 1;
 
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (version >> 16 != __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE) ||
-        input != (address & ~(uint64_t)0xfff) ||
-        !(output & (write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ)) ||
-        __atomic_load_n(&line->version, __ATOMIC_RELAXED) != version) {
+    if (answers->head[line].stream != stream->number ||
+        answers->head[line].epoch != __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE) ||
+        answers->head[line].input != (region << 6 | shift) ||
+        !(piece & (write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ))) {
         return false;
     }
-    out->output = (output & ~(uint64_t)0xfff) | (address & 0xfff);
-    out->mask = UINT64_MAX >> (64 - (output & WI_ANSWER_SIZE));
-    out->read = output & WI_ANSWER_READ;
-    out->write = output & WI_ANSWER_WRITE;
+    out->output = (piece & ~inside) | (address & inside);
+    out->mask = UINT64_MAX >> (64 - (piece & WI_ANSWER_SIZE));
+    out->read = piece & WI_ANSWER_READ;
+    out->write = piece & WI_ANSWER_WRITE;
     return true;
 }
 

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 using namespace iommu;
 
@@ -19,14 +21,13 @@ Translation page(std::uint64_t output)
     return {Gpa{output}, 0xfff, true, true};
 }
 
-// One answer in four is kept: asked four times, it is.
 void remember(Answers& answers, const Epoch& epoch, const Transaction& access,
               const Translation& found)
 {
-    for (int i = 0; i < 4; ++i) {
-        answers.remember(epoch.now(), access, found);
-    }
+    answers.remember(epoch.now(), access, found);
 }
+
+constexpr std::uint64_t reach = std::uint64_t{WI_ANSWER_LINES} * WI_ANSWER_PIECES * 4096;
 
 }  // namespace
 
@@ -43,7 +44,7 @@ TEST(Answers, GiveThePageAndTheOffsetBack)
     EXPECT_TRUE(out.read);
     EXPECT_TRUE(out.write);
     EXPECT_FALSE(wi_stream_recall(&answers, 0x6004, false, &out));
-    EXPECT_FALSE(wi_stream_recall(&answers, 0x5004 + WI_ANSWERS * 4096ull, false, &out));
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x5004 + reach, false, &out));
 }
 
 TEST(Answers, OfABlockKeepTheBlocksSize)
@@ -74,9 +75,7 @@ TEST(Answers, FoundBeforeAnInvalidationAreNotKeptAfterIt)
     Answers answers(epoch, Answers::Kept::Yes);
     const auto begun = epoch.now();
     epoch.advance();
-    for (int i = 0; i < 4; ++i) {
-        answers.remember(begun, to(0x1000), page(0x9000));
-    }
+    answers.remember(begun, to(0x1000), page(0x9000));
     WiTranslation out;
     EXPECT_FALSE(wi_stream_recall(&answers, 0x1000, false, &out));
 }
@@ -104,27 +103,119 @@ TEST(Answers, AreNotKeptWithoutATlb)
     EXPECT_FALSE(wi_stream_recall(&answers, 0x1000, false, &out));
 }
 
-// Pages that share a line, replaced all the time: an answer is that page's or none.
-TEST(Answers, AreNeverAMixtureOfTwo)
+TEST(Answers, OfAContiguousRegionAsLargeAsTheLinesAreAllKept)
 {
     Epoch epoch;
     Answers answers(epoch, Answers::Kept::Yes);
-    std::atomic<bool> stop{false};
-    std::thread writer([&] {
-        for (std::uint64_t n = 0; !stop.load(std::memory_order_relaxed); ++n) {
-            const auto input = (n % 3) * WI_ANSWERS * 4096;
-            answers.remember(epoch.now(), to(input), page(input + 0x1'0000'0000));
-        }
-    });
-    std::uint64_t wrong = 0;
-    for (std::uint64_t n = 0; n < 2'000'000; ++n) {
-        const auto input = (n % 3) * WI_ANSWERS * 4096;
-        WiTranslation out;
-        if (wi_stream_recall(&answers, input, false, &out)) {
-            wrong += out.output != input + 0x1'0000'0000;
-        }
+    for (std::uint64_t at = 0x7'0000'0000; at < 0x7'0000'0000 + reach; at += 4096) {
+        remember(answers, epoch, to(at), page(at ^ 0x55'0000));
     }
-    stop = true;
-    writer.join();
-    EXPECT_EQ(wrong, 0u);
+    WiTranslation out;
+    for (std::uint64_t at = 0x7'0000'0000; at < 0x7'0000'0000 + reach; at += 4096) {
+        ASSERT_TRUE(wi_stream_recall(&answers, at | 8, false, &out)) << at;
+        ASSERT_EQ(out.output, (at ^ 0x55'0000) | 8);
+    }
+}
+
+// Blocks that share a line, replaced all the time: an answer is that block's or none.
+TEST(Answers, OfBlocksThatShareALineAreNeverMixed)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    WiTranslation out;
+    for (std::uint64_t n = 0; n < 1000; ++n) {
+        const auto input = (n % 3) * reach + n % 5 * 4096;
+        EXPECT_FALSE(wi_stream_recall(&answers, input, false, &out)) << n;
+        remember(answers, epoch, to(input), page(input + 0x100'0000'0000));
+        ASSERT_TRUE(wi_stream_recall(&answers, input, false, &out));
+        EXPECT_EQ(out.output, input + 0x100'0000'0000);
+    }
+}
+
+TEST(Answers, OfTwoStreamsAreNeverMixed)
+{
+    Epoch epoch;
+    Answers one(epoch, Answers::Kept::Yes), two(epoch, Answers::Kept::Yes);
+    remember(one, epoch, to(0x1000), page(0x9000));
+    WiTranslation out;
+    EXPECT_FALSE(wi_stream_recall(&two, 0x1000, false, &out));
+    // The same line: where the other stream's lines begin differs by their spread.
+    const auto shifted =
+        0x1000 + (std::uint64_t{(one.spread - two.spread) % WI_ANSWER_LINES} << 16);
+    remember(two, epoch, to(shifted), page(0xa000));
+    EXPECT_FALSE(wi_stream_recall(&one, 0x1000, false, &out));
+    ASSERT_TRUE(wi_stream_recall(&two, shifted, false, &out));
+    EXPECT_EQ(out.output, 0xa000u);
+}
+
+// Large blocks used alone are kept as such, so that 64 of them are not 32,768 pages.
+TEST(Answers, OfLargeBlocksAreFoundAnywhereInTheBlock)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    const auto block = [](std::uint64_t n) { return n << 21; };
+    const Translation found{Gpa{0}, 0x1f'ffff, true, true};
+    for (std::uint64_t n = 0; n < 128; ++n) {
+        auto translation = found;
+        translation.output = Gpa{block(n + 1000) | 0x5000};
+        remember(answers, epoch, to(block(n) | 0x5000), translation);
+    }
+    WiTranslation out;
+    ASSERT_TRUE(wi_stream_recall(&answers, block(127) | 0x1f'f123, false, &out));
+    EXPECT_EQ(out.output, block(1127) | 0x1f'f123);
+    EXPECT_EQ(out.mask, 0x1f'ffffu);
+    // One page among them: its own size, and nobody else's.
+    remember(answers, epoch, to(block(127) | 0x3000), page(0x9'3000));
+    ASSERT_TRUE(wi_stream_recall(&answers, block(127) | 0x3004, false, &out));
+    EXPECT_EQ(out.output, 0x9'3004u);
+    EXPECT_EQ(out.mask, 0xfffu);
+    EXPECT_FALSE(wi_stream_recall(&answers, block(127) | 0x4000, false, &out));
+}
+
+TEST(Answers, AreTheThreadsOwn)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    remember(answers, epoch, to(0x1000), page(0x9000));
+    std::thread([&] {
+        WiTranslation out;
+        // It may have been given the lines of a thread that ended: never with this stream.
+        EXPECT_FALSE(wi_stream_recall(&answers, 0x1000, false, &out));
+        remember(answers, epoch, to(0x1000), page(0xa000));
+        ASSERT_TRUE(wi_stream_recall(&answers, 0x1000, false, &out));
+        EXPECT_EQ(out.output, 0xa000u);
+    }).join();
+    WiTranslation out;
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x1000, false, &out));
+    EXPECT_EQ(out.output, 0x9000u);
+}
+
+TEST(Answers, AreKeptByABoundedNumberOfThreadsAtOnce)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    std::atomic<unsigned> kept{0}, ready{0};
+    constexpr unsigned many = Answers::threads + 4;
+    const auto work = [&] {
+        remember(answers, epoch, to(0x1000), page(0x9000));
+        WiTranslation out;
+        kept += wi_stream_recall(&answers, 0x1000, false, &out);
+        for (++ready; ready < many;) {
+            std::this_thread::yield();
+        }
+    };
+    std::vector<std::thread> all;
+    for (unsigned i = 0; i < many; ++i) {
+        all.emplace_back(work);
+    }
+    for (auto& t : all) {
+        t.join();
+    }
+    EXPECT_GE(kept, 1u);
+    EXPECT_LE(kept, Answers::threads);
+    // Those that ended gave theirs back.
+    kept = 0;
+    ready = many;
+    std::thread(work).join();
+    EXPECT_EQ(kept, 1u);
 }
