@@ -85,10 +85,22 @@ WiFunction* winiommu_host_function(WinIommuHost* s, AddressSpace* as)
 
 /* ---------------------------------------------------------------- the region */
 
-static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
-                                      IOMMUAccessFlags flag, int index)
+static inline IOMMUTLBEntry entry_of(hwaddr address, const WiTranslation* found)
 {
-    WiFunction* f = container_of(region, WiFunction, region);
+    const uint64_t mask = MIN(found->mask, LARGEST_MASK);
+
+    return (IOMMUTLBEntry){
+        .target_as = &address_space_memory,
+        .iova = address & ~mask,
+        .translated_addr = found->output & ~mask,
+        .addr_mask = mask,
+        .perm = (found->read ? IOMMU_RO : 0) | (found->write ? IOMMU_WO : 0),
+    };
+}
+
+static G_GNUC_NO_INLINE IOMMUTLBEntry region_ask(WiFunction* f, hwaddr address,
+                                                 IOMMUAccessFlags flag)
+{
     IOMMUTLBEntry entry = {
         .target_as = &address_space_memory,
         .iova = address,
@@ -105,11 +117,22 @@ static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
                                  0, &out)) {
         return entry;
     }
-    entry.addr_mask = MIN(out.mask, LARGEST_MASK);
-    entry.iova = address & ~entry.addr_mask;
-    entry.translated_addr = out.output & ~entry.addr_mask;
-    entry.perm = (out.read ? IOMMU_RO : 0) | (out.write ? IOMMU_WO : 0);
-    return entry;
+    return entry_of(address, &out);
+}
+
+/* In line down to the thread's last answer; everything else is a call. */
+static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
+                                      IOMMUAccessFlags flag, int index)
+{
+    WiFunction* f = container_of(region, WiFunction, region);
+    WiStream* stream = qatomic_load_acquire(&f->streams[bus_number(f)]);
+    WiTranslation out;
+
+    if (likely(stream && flag != IOMMU_NONE &&
+               wi_stream_recall(stream, address, flag & IOMMU_WO, &out))) {
+        return entry_of(address, &out);
+    }
+    return region_ask(f, address, flag);
 }
 
 static uint64_t region_min_page_size(IOMMUMemoryRegion* region)
