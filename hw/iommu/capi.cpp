@@ -214,7 +214,9 @@ bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
     if (asked.translate(access, translation) != Stream::Result::Ok) {
         return false;
     }
-    if (!(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM))) {
+    // What is used a second time is kept: a page of a stream of data is not.
+    if (translation.cached &&
+        !(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM))) {
         asked.remember(begun, access, translation);
     }
     *out = {translation.output.value, translation.mask, translation.read,

@@ -39,6 +39,7 @@ struct Translation {
     std::uint64_t mask = 0;
     bool read = false;
     bool write = false;
+    bool cached = false;  // found, not walked for: it was used before
 };
 
 // A naturally aligned block as a copy of the page tables holds it.  Neither readable nor

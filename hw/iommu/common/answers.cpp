@@ -70,7 +70,8 @@ Answers::Answers(const Epoch& clock, Kept kept)
     : ::WiStream{kept == Kept::Yes ? next_number() : keeps_nothing, clock.address(), 0,
                  page_shift}
 {
-    // Streams tend to use the same addresses; a third of the lines apart they rarely meet.
+    // Streams tend to use the same addresses; a third of the lines apart they rarely
+    // meet.
     spread = static_cast<std::uint32_t>(number * (WI_ANSWER_LINES * 5 / 13));
 }
 
@@ -124,8 +125,8 @@ void Answers::remember(std::uint64_t begun, const Transaction& access,
     if ((piece & ~kinds) == value) {
         value |= piece & kinds;
     }
-    piece = value |
-            (access.access == Access::Write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ);
+    piece =
+        value | (access.access == Access::Write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ);
 }
 
 }  // namespace iommu

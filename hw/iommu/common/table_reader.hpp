@@ -20,17 +20,27 @@ public:
 
     explicit TableReader(GuestMemory& memory) : memory_(memory) {}
 
-    // `at` is aligned to 8 bytes.
+    // `at` is aligned to 8 bytes.  False: nobody is there.
+    [[gnu::always_inline]] bool fetch(Gpa at, std::uint64_t& raw)
+    {
+        const auto offset = at.value - base_;
+        if (offset < size_) [[likely]] {
+            raw = __atomic_load_n(reinterpret_cast<const std::uint64_t*>(host_ + offset),
+                                  __ATOMIC_ACQUIRE);
+            return true;
+        }
+        return fetch_elsewhere(at, raw);
+    }
     Expected<std::uint64_t, Abort> operator()(Gpa at)
     {
-        const auto offset = at.value - region_.base.value;
-        if (offset < region_.size && region_.size - offset >= 8) [[likely]] {
-            return __atomic_load_n(
-                reinterpret_cast<const std::uint64_t*>(region_.host + offset),
-                __ATOMIC_ACQUIRE);
+        std::uint64_t raw = 0;
+        if (!fetch(at, raw)) {
+            return Unexpected{Abort{at}};
         }
-        return read_elsewhere(at);
+        return raw;
     }
+    // Why `fetch` failed.
+    static Abort failure(Gpa at) { return {at}; }
 
     // As GuestMemory::compare_exchange64.
     Expected<bool, Abort> update(Gpa at, std::uint64_t& expected, std::uint64_t desired)
@@ -45,18 +55,24 @@ public:
     GuestMemory& memory() { return memory_; }
 
 private:
-    Expected<std::uint64_t, Abort> read_elsewhere(Gpa at)
+    [[gnu::noinline]] bool fetch_elsewhere(Gpa at, std::uint64_t& raw)
     {
-        region_ = memory_.ram().region(at);
+        const auto found = memory_.ram().region(at);
+        base_ = found.base.value;
+        // Whole doublewords only, so that one comparison tells.
+        size_ = found.size & ~std::uint64_t{7};
+        host_ = found.host;
         const auto value = memory_.read64(at);
         if (!value) {
-            return Unexpected{Abort{at}};
+            return false;
         }
-        return *value;
+        raw = *value;
+        return true;
     }
 
     GuestMemory& memory_;
-    RamRegion region_{};
+    std::uint64_t base_ = 0, size_ = 0;
+    const std::byte* host_ = nullptr;
 };
 
 }  // namespace iommu

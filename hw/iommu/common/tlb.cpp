@@ -61,59 +61,51 @@ bool Tlb::lookup_other_sizes(Tag tag, std::uint64_t input, std::uint8_t tried,
     return false;
 }
 
-// Makes one entry of the set ours; nullptr when another thread is at it.
-Tlb::Entry* Tlb::claim(const Tag& tag, const Mapping& mapping, std::uint64_t& sequence)
+// Makes one entry of the set ours; false when another thread is at it.
+bool Tlb::claim(const Tag& tag, const Mapping& mapping, std::uint32_t generation,
+                Place& place)
 {
     const auto at = index(tag, mapping.input, mapping.log2size);
     auto& set = sets_[at & set_mask_];
     const auto wanted = block(mapping.input, mapping.log2size);
-    const auto first = preferred_way(at);
-    Entry* victim = nullptr;
-    Entry* unused = nullptr;
-    for (unsigned i = 0; i < ways; ++i) {
-        auto& entry = set.way[first ^ i];
-        const auto input = entry.input.load(std::memory_order_relaxed);
-        const auto context = entry.context.load(std::memory_order_relaxed);
-        if (input != 0 && context == tag.context && (input ^ wanted) >> 6 == 0) {
-            victim = &entry;  // never two entries for one block
+    const auto unused = [&](unsigned way) {
+        return set.input[way].load(std::memory_order_relaxed) == 0 ||
+               ((set.context[way].load(std::memory_order_relaxed) ^ tag.context)
+                        << outer_size_bits ==
+                    0 &&
+                (set.output[way].load(std::memory_order_relaxed) &
+                 (outer_linked | inner_linked)) == 0 &&
+                set.sequence[way].load(std::memory_order_relaxed) >> 32 != generation);
+    };
+    // Nothing is known about use: one of four by bits that did not choose the set.
+    const auto preferred = preferred_way(at);
+    unsigned victim = preferred;
+    bool found = unused(preferred);
+    for (unsigned way = 0; way < ways; ++way) {
+        if (set.matches(way, wanted, tag.context)) {
+            victim = way;  // never two entries for one block
             break;
         }
-        if (unused != nullptr) {
-            continue;
-        }
-        const auto output = entry.output.load(std::memory_order_relaxed);
-        const bool dead =
-            context == tag.context && (output & (outer_linked | inner_linked)) == 0 &&
-            entry.sequence.load(std::memory_order_relaxed) >> 32 != current(tag);
-        if (input == 0 || dead) {
-            unused = &entry;
+        if (!found && unused(way)) {
+            victim = way;
+            found = true;
         }
     }
-    if (victim == nullptr) {
-        // Nothing known about use: any but the preferred one, by bits of the address
-        // that did not choose the set.
-        const auto other = (mapping.input >> mapping.log2size >> set_bits_ >> 2) + first;
-        victim = unused != nullptr ? unused : &set.way[other & (ways - 1)];
-    }
-    sequence = victim->sequence.load(std::memory_order_relaxed);
-    const bool ours = (sequence & 1) == 0 &&
-                      victim->sequence.compare_exchange_strong(sequence, sequence + 1,
-                                                               std::memory_order_seq_cst,
-                                                               std::memory_order_relaxed);
-    return ours ? victim : nullptr;
+    auto& sequence = set.sequence[victim];
+    place = {&set, victim, sequence.load(std::memory_order_relaxed)};
+    auto expected = place.sequence;
+    return (expected & 1) == 0 && sequence.compare_exchange_strong(
+                                      expected, expected + 1, std::memory_order_seq_cst,
+                                      std::memory_order_relaxed);
 }
 
 void Tlb::insert(Ticket ticket, const Tag& tag, const Mapping& mapping)
 {
-    if (sets_.empty()) {
-        return;
-    }
-    std::uint64_t sequence = 0;
-    auto* entry = claim(tag, mapping, sequence);
-    if (entry == nullptr) {
-        return;
-    }
+    Place place;
     auto generation = current(tag);
+    if (sets_.empty() || !ticket.settled() || !claim(tag, mapping, generation, place)) {
+        return;
+    }
     auto output = (mapping.output >> mapping.log2size << mapping.log2size & output_mask) |
                   (mapping.attributes & attributes_mask);
     if (mapping.outer_log2size != 0) {
@@ -125,25 +117,47 @@ void Tlb::insert(Ticket ticket, const Tag& tag, const Mapping& mapping)
         output |= inner_linked | std::uint64_t{slot} << 52;
         inner_sizes_.fetch_or(bit(mapping.inner_log2size), std::memory_order_seq_cst);
     }
-    const auto input = block(mapping.input, mapping.log2size) | mapping.outer_log2size;
-    generation += links(tag, mapping.input, input, output);
     if ((sizes_.load(std::memory_order_relaxed) & bit(mapping.log2size)) == 0) {
         sizes_.fetch_or(bit(mapping.log2size), std::memory_order_seq_cst);
     }
+    // After the entry was made busy: what is older than the epoch we look at next.
+    generation = current(tag) + links(tag, mapping.input, mapping.outer_log2size, output);
     std::atomic_thread_fence(std::memory_order_acquire);
+    auto& sequence = place.set->sequence[place.way];
     if (epoch_.load(std::memory_order_seq_cst) != ticket.epoch) {
         // What was walked may be gone: leave the entry as it was.
-        entry->sequence.store(
-            next_sequence(sequence + 1, static_cast<std::uint32_t>(sequence >> 32)),
-            std::memory_order_release);
+        sequence.store(next_sequence(place.sequence + 1,
+                                     static_cast<std::uint32_t>(place.sequence >> 32)),
+                       std::memory_order_release);
         return;
     }
     std::atomic_thread_fence(std::memory_order_release);
-    entry->input.store(input, std::memory_order_relaxed);
-    entry->context.store(tag.context, std::memory_order_relaxed);
-    entry->output.store(output, std::memory_order_relaxed);
-    entry->sequence.store(next_sequence(sequence + 1, generation),
-                          std::memory_order_release);
+    place.set->input[place.way].store(block(mapping.input, mapping.log2size),
+                                      std::memory_order_relaxed);
+    place.set->context[place.way].store(
+        tag.context | std::uint64_t{mapping.outer_log2size} << (64 - outer_size_bits),
+        std::memory_order_relaxed);
+    place.set->output[place.way].store(output, std::memory_order_relaxed);
+    sequence.store(next_sequence(place.sequence + 1, generation),
+                   std::memory_order_release);
+}
+
+void Tlb::next_epoch()
+{
+    if (!several_) {
+        epoch_.fetch_add(2, std::memory_order_seq_cst);
+    } else if ((epoch_.load(std::memory_order_relaxed) & 1) == 0) {
+        epoch_.fetch_add(1, std::memory_order_seq_cst);
+    }
+}
+
+void Tlb::end_invalidations()
+{
+    several_ = false;
+    // Only the one caller writes it.
+    if (const auto now = epoch_.load(std::memory_order_relaxed); (now & 1) != 0) {
+        epoch_.store(now + 1, std::memory_order_release);
+    }
 }
 
 void Tlb::bump(Counter& counter)
@@ -157,23 +171,23 @@ void Tlb::bump(Counter& counter)
 }
 
 // Empties the entry if it is still what `sequence` says; false: look again.
-bool Tlb::empty(Entry& entry, std::uint64_t sequence)
+bool Tlb::empty(Set& set, unsigned way, std::uint64_t sequence)
 {
-    if (!entry.sequence.compare_exchange_strong(sequence, sequence + 1,
-                                                std::memory_order_seq_cst)) {
+    if (!set.sequence[way].compare_exchange_strong(sequence, sequence + 1,
+                                                   std::memory_order_seq_cst)) {
         return false;
     }
     std::atomic_thread_fence(std::memory_order_release);
-    entry.input.store(0, std::memory_order_relaxed);
-    entry.sequence.store(next_sequence(sequence + 1, 0), std::memory_order_release);
+    set.input[way].store(0, std::memory_order_relaxed);
+    set.sequence[way].store(next_sequence(sequence + 1, 0), std::memory_order_release);
     return true;
 }
 
 void Tlb::scrub()
 {
     for (auto& set : sets_) {
-        for (auto& entry : set.way) {
-            while (!empty(entry, wait_until_idle(entry.sequence))) {
+        for (unsigned way = 0; way < ways; ++way) {
+            while (!empty(set, way, wait_until_idle(set.sequence[way]))) {
             }
         }
     }
@@ -202,17 +216,26 @@ void Tlb::invalidate_space(std::uint16_t space)
     bump(spaces_[space]);
 }
 
-void Tlb::evict(const Tag& tag, std::uint64_t input, unsigned log2size)
+[[gnu::always_inline]] inline void Tlb::evict(const Tag& tag, std::uint64_t input,
+                                              unsigned log2size)
 {
     const auto wanted = block(input, log2size);
-    for (auto& entry : sets_[index(tag, input, log2size) & set_mask_].way) {
-        for (;;) {
-            const auto sequence = wait_until_idle(entry.sequence);
-            if ((entry.input.load(std::memory_order_relaxed) ^ wanted) >> 6 != 0 ||
-                entry.context.load(std::memory_order_relaxed) != tag.context ||
-                empty(entry, sequence)) {
-                break;
-            }
+    auto& set = sets_[index(tag, input, log2size) & set_mask_];
+    for (unsigned way = 0; way < ways; ++way) {
+        const auto busy = set.sequence[way].load(std::memory_order_seq_cst) & 1;
+        if (busy != 0 || set.input[way].load(std::memory_order_relaxed) == wanted)
+            [[unlikely]] {
+            evict_way(set, way, wanted, tag.context);
+        }
+    }
+}
+
+void Tlb::evict_way(Set& set, unsigned way, std::uint64_t wanted, std::uint64_t context)
+{
+    for (;;) {
+        const auto sequence = wait_until_idle(set.sequence[way]);
+        if (!set.matches(way, wanted, context) || empty(set, way, sequence)) {
+            return;
         }
     }
 }
@@ -221,8 +244,9 @@ void Tlb::invalidate_range(const Tag& tag, std::uint64_t first, std::uint64_t la
 {
     next_epoch();
     evict_pages(tag, first, last);
-    bump_links(outer_, outer_sizes_.load(std::memory_order_seq_cst), tag.domain, first,
-               last);
+    if (const auto sizes = outer_sizes_.load(std::memory_order_seq_cst); sizes != 0) {
+        bump_links(outer_, sizes, tag.domain, first, last);
+    }
 }
 
 void Tlb::invalidate_pages(const Tag& tag, std::uint64_t first, std::uint64_t last)
@@ -233,9 +257,15 @@ void Tlb::invalidate_pages(const Tag& tag, std::uint64_t first, std::uint64_t la
 
 void Tlb::evict_pages(const Tag& tag, std::uint64_t first, std::uint64_t last)
 {
+    const auto present = sizes_.load(std::memory_order_seq_cst);
+    if (first == last) {
+        for (auto sizes = present; sizes != 0; sizes &= sizes - 1) {
+            evict(tag, first, static_cast<unsigned>(std::countr_zero(sizes)));
+        }
+        return;
+    }
     std::uint64_t probes = 0;
-    for (auto sizes = sizes_.load(std::memory_order_seq_cst); sizes != 0;
-         sizes &= sizes - 1) {
+    for (auto sizes = present; sizes != 0; sizes &= sizes - 1) {
         const auto log2size = static_cast<unsigned>(std::countr_zero(sizes));
         const auto blocks = (last >> log2size) - (first >> log2size);
         probes += blocks < max_probes ? blocks + 1 : max_probes + 1;

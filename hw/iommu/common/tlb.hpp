@@ -15,7 +15,9 @@
 // Stale entries: whoever fills takes a Ticket before its walk.  Each invalidation first
 // moves the epoch, then acts; `insert` holds its entry busy while it looks at the epoch
 // again, and an invalidation waits for a busy entry.  So either the insert sees the new
-// epoch and is dropped, or the invalidation sees the entry.
+// epoch and is dropped, or the invalidation sees the entry.  Between
+// begin_invalidations() and end_invalidations() the epoch is odd and nothing is put in:
+// it moves once for all.
 #pragma once
 
 #include <array>
@@ -37,8 +39,9 @@ public:
     // Whose translation it is.  Slots may be shared by several domains or spaces; sharing
     // only makes invalidation reach further.
     struct Tag {
-        std::uint64_t context = 0;  // compared whole, unique to the address space
-        std::uint32_t spread = 0;   // of context, for the set index
+        std::uint64_t context =
+            0;                     // 58 bits, compared whole: unique to the address space
+        std::uint32_t spread = 0;  // of context, for the set index
         std::uint16_t domain = 0;
         std::uint16_t space = 0;
     };
@@ -63,6 +66,9 @@ public:
 
     struct Ticket {
         std::uint64_t epoch = 0;
+        // Nothing is being invalidated: what was true at this epoch is true until the
+        // next.
+        bool settled() const { return (epoch & 1) == 0; }
     };
 
     // 2^log2_entries in all; 0 for a cache that never holds anything.
@@ -91,11 +97,21 @@ public:
         if (first != 0 && probe(tag, input, first, hit)) [[likely]] {
             return true;
         }
+        // One size is all there is, mostly.
+        if (first != 0 && (sizes_.load(std::memory_order_relaxed) &
+                           ~(std::uint64_t{1} << first)) == 0) {
+            return false;
+        }
         return lookup_other_sizes(tag, input, first, guess, hit);
     }
 
     Ticket begin() const { return {epoch_.load(std::memory_order_seq_cst)}; }
     void insert(Ticket ticket, const Tag& tag, const Mapping& mapping);
+
+    // Around any number of invalidations that follow each other closely, to pay for their
+    // order against inserts once.  Each is still complete when it returns.
+    void begin_invalidations() { several_ = true; }
+    void end_invalidations();
 
     // One caller at a time; lookups and inserts may run meanwhile.  On return no lookup
     // that begins later finds what was to go.
@@ -116,19 +132,34 @@ private:
     using Counters = std::array<Counter, std::size_t{1} << Bits>;
     using Links = Counters<link_bits>;
 
+    // What a probe compares stands in one cache line, what a hit reads in the next.
+    //
+    // input:    [63:12] block, [11:6] log2 of its size; 0: empty.
+    // context:  [63:58] log2 of the outer block's size, [57:0] Tag::context.
     // sequence: [31:0] odd while being written, [63:32] generation.
-    // input:    [63:12] block, [11:6] log2 of its size, [5:0] of the outer block; 0:
-    // empty. output:   [63:52] inner link, [51:12] block, [11] outer, [10] inner linked,
+    // output:   [63:52] inner link, [51:12] block, [11] outer, [10] inner linked,
     //           [9:0] attributes.
-    struct Entry {
-        std::atomic<std::uint64_t> sequence{0};
-        std::atomic<std::uint64_t> input{0};
-        std::atomic<std::uint64_t> context{0};
-        std::atomic<std::uint64_t> output{0};
-    };
     struct alignas(64) Set {
-        std::array<Entry, ways> way;
+        std::array<std::atomic<std::uint64_t>, ways> input{};
+        std::array<std::atomic<std::uint64_t>, ways> context{};
+        std::array<std::atomic<std::uint64_t>, ways> sequence{};
+        std::array<std::atomic<std::uint64_t>, ways> output{};
+
+        [[gnu::always_inline]] bool matches(unsigned way, std::uint64_t wanted,
+                                            std::uint64_t wanted_context) const
+        {
+            return input[way].load(std::memory_order_relaxed) == wanted &&
+                   (context[way].load(std::memory_order_relaxed) ^ wanted_context)
+                           << outer_size_bits ==
+                       0;
+        }
     };
+    struct Place {
+        Set* set = nullptr;
+        unsigned way = 0;
+        std::uint64_t sequence = 0;  // as it was
+    };
+    static constexpr unsigned outer_size_bits = 6;
     static constexpr std::uint64_t outer_linked = 1u << 11, inner_linked = 1u << 10;
     static constexpr std::uint64_t output_mask = 0x000f'ffff'ffff'f000;
     static constexpr std::uint64_t attributes_mask = 0x3ff;
@@ -157,12 +188,11 @@ private:
     [[gnu::always_inline]] bool probe(Tag tag, std::uint64_t input, unsigned log2size,
                                       Hit& hit) const
     {
-        const auto at = index(tag, input, log2size);
-        const auto& set = sets_[at & set_mask_];
+        const auto& set = sets_[index(tag, input, log2size) & set_mask_];
         const auto wanted = block(input, log2size);
-        const auto first = preferred_way(at);
-        for (unsigned i = 0; i < ways; ++i) {
-            if (read_entry(set.way[first ^ i], tag, input, wanted, hit)) [[likely]] {
+        for (unsigned way = 0; way < ways; ++way) {
+            if (set.input[way].load(std::memory_order_relaxed) == wanted &&
+                read_entry(set, way, tag, input, wanted, hit)) [[likely]] {
                 hit.log2size = static_cast<std::uint8_t>(log2size);
                 return true;
             }
@@ -174,25 +204,23 @@ private:
         return at >> set_bits_ & (ways - 1);
     }
 
-    [[gnu::always_inline]] bool read_entry(const Entry& entry, Tag tag,
+    [[gnu::always_inline]] bool read_entry(const Set& set, unsigned way, Tag tag,
                                            std::uint64_t input, std::uint64_t wanted,
                                            Hit& hit) const
     {
-        const auto sequence = entry.sequence.load(std::memory_order_acquire);
-        const auto block = entry.input.load(std::memory_order_relaxed);
-        if ((block ^ wanted) >> 6 != 0) {
-            return false;
-        }
-        const auto context = entry.context.load(std::memory_order_relaxed);
-        const auto output = entry.output.load(std::memory_order_relaxed);
+        const auto sequence = set.sequence[way].load(std::memory_order_acquire);
+        const auto block = set.input[way].load(std::memory_order_relaxed);
+        const auto context = set.context[way].load(std::memory_order_relaxed);
+        const auto output = set.output[way].load(std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_acquire);
-        if (entry.sequence.load(std::memory_order_relaxed) != sequence ||
-            (sequence & 1) != 0 || context != tag.context) {
+        if (set.sequence[way].load(std::memory_order_relaxed) != sequence ||
+            (sequence & 1) != 0 || block != wanted ||
+            (context ^ tag.context) << outer_size_bits != 0) {
             return false;
         }
         auto generation = current(tag);
         if ((output & (outer_linked | inner_linked)) != 0) {
-            generation += links(tag, input, block, output);
+            generation += links(tag, input, outer_log2size(context), output);
         }
         if (generation != static_cast<std::uint32_t>(sequence >> 32)) {
             return false;
@@ -203,6 +231,10 @@ private:
         hit.attributes = static_cast<std::uint16_t>(output & attributes_mask);
         return true;
     }
+    static unsigned outer_log2size(std::uint64_t context)
+    {
+        return static_cast<unsigned>(context >> (64 - outer_size_bits));
+    }
 
     std::uint32_t current(Tag tag) const
     {
@@ -210,12 +242,12 @@ private:
                domains_[tag.domain].load(std::memory_order_relaxed) +
                spaces_[tag.space].load(std::memory_order_relaxed);
     }
-    std::uint32_t links(Tag tag, std::uint64_t input, std::uint64_t block,
+    std::uint32_t links(Tag tag, std::uint64_t input, unsigned outer_log2size,
                         std::uint64_t output) const
     {
         std::uint32_t sum = 0;
         if ((output & outer_linked) != 0) {
-            sum += outer_[link(tag.domain, input, block & 63)].load(
+            sum += outer_[link(tag.domain, input, outer_log2size)].load(
                 std::memory_order_relaxed);
         }
         if ((output & inner_linked) != 0) {
@@ -226,11 +258,14 @@ private:
 
     bool lookup_other_sizes(Tag tag, std::uint64_t input, std::uint8_t tried,
                             std::atomic<std::uint8_t>& guess, Hit& hit) const;
-    Entry* claim(const Tag& tag, const Mapping& mapping, std::uint64_t& sequence);
-    void next_epoch() { epoch_.fetch_add(1, std::memory_order_seq_cst); }
+    bool claim(const Tag& tag, const Mapping& mapping, std::uint32_t generation,
+               Place& place);
+    void next_epoch();
     void evict_pages(const Tag& tag, std::uint64_t first, std::uint64_t last);
     void evict(const Tag& tag, std::uint64_t input, unsigned log2size);
-    static bool empty(Entry& entry, std::uint64_t sequence);
+    static void evict_way(Set& set, unsigned way, std::uint64_t wanted,
+                          std::uint64_t context);
+    static bool empty(Set& set, unsigned way, std::uint64_t sequence);
     void bump(Counter& counter);
     void bump_links(Links& counters, std::uint64_t sizes, std::uint16_t domain,
                     std::uint64_t first, std::uint64_t last);
@@ -243,7 +278,8 @@ private:
     unsigned set_bits_ = 0;
     std::vector<Set> sets_;
 
-    alignas(64) std::atomic<std::uint64_t> epoch_{0};
+    alignas(64) std::atomic<std::uint64_t> epoch_{0};  // odd: see begin_invalidations()
+    bool several_ = false;
     std::uint64_t bumps_ = 0;
     std::atomic<std::uint64_t> outer_sizes_{0}, inner_sizes_{0};
 

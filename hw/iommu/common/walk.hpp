@@ -107,6 +107,10 @@ struct Leaf {
     std::uint8_t traits = 0;
     Rights allowed{};
     int level = 0;
+    // Where it stood, and what the tables above it left: who keeps these can read the
+    // leaves next to it without the walk.
+    Output table{};
+    Rights above{};
 };
 
 template <typename F>
@@ -147,7 +151,29 @@ concept UpdatingFormat = PageTableFormat<F> &&
         } -> std::same_as<std::uint64_t>;
 };
 
-// `read(address)` gives Expected<uint64_t, E>.  True: `leaf` is what the input maps to;
+// A reader gives Expected<uint64_t, E> for an address or, without moving results about,
+// has fetch() that says whether it could, and failure() that says why not.
+template <typename Reader, typename Output, typename ReadError>
+[[gnu::always_inline]] inline bool read_entry(Reader& read, Output at, std::uint64_t& raw,
+                                              ReadError& why)
+{
+    if constexpr (requires { read.fetch(at, raw); }) {
+        if (!read.fetch(at, raw)) [[unlikely]] {
+            why = read.failure(at);
+            return false;
+        }
+    } else {
+        const auto value = read(at);
+        if (!value) {
+            why = value.error();
+            return false;
+        }
+        raw = *value;
+    }
+    return true;
+}
+
+// True: `leaf` is what the input maps to;
 // false: `error` says why it maps to nothing.  Results go straight where the caller wants
 // them: a walk is not much longer than the copying of its results would be.
 template <PageTableFormat Format, typename Reader, typename ReadError>
@@ -179,12 +205,13 @@ walk_into(const Format& format, Reader& read, typename Format::Input input, Righ
     [[maybe_unused]] unsigned retries = 16;
     for (unsigned steps = Format::max_levels; steps > 0;) {
         const auto at = format.entry_address(table, level, input);
-        const auto raw = read(at);
-        if (!raw) {
-            return unreadable(level, raw.error());
+        std::uint64_t raw = 0;
+        ReadError unread;
+        if (!read_entry(read, at, raw, unread)) {
+            return unreadable(level, unread);
         }
         // In the architectures' priority order, one check a line.
-        const auto entry = format.decode(*raw, level, input);
+        const auto entry = format.decode(raw, level, input);
         if (entry.kind == EntryKind::Bad) {
             return fail(entry.why, level);
         }
@@ -199,9 +226,9 @@ walk_into(const Format& format, Reader& read, typename Format::Input input, Righ
             }
         }
         if constexpr (UpdatingFormat<Format>) {
-            const auto desired = format.update(*raw, level, entry.kind, wanted);
-            if (desired != *raw) {
-                auto found = *raw;
+            const auto desired = format.update(raw, level, entry.kind, wanted);
+            if (desired != raw) {
+                auto found = raw;
                 const auto stored = read.update(at, found, desired);
                 if (!stored) {
                     return unreadable(level, stored.error());
@@ -219,6 +246,8 @@ walk_into(const Format& format, Reader& read, typename Format::Input input, Righ
             leaf.traits = entry.traits;
             leaf.allowed = allowed;
             leaf.level = level;
+            leaf.table = table;
+            leaf.above = granted;
             return true;
         }
         granted = allowed;

@@ -113,9 +113,11 @@ void Smmuv3::consume_commands()
         return;
     }
     consuming_ = true;
+    engine_.begin_commands();
     auto budget = command_ring().size();
     while (consume_batch(budget)) {
     }
+    engine_.end_commands();
     consuming_ = false;
 }
 

@@ -32,28 +32,32 @@ public:
     {
     }
 
-    Expected<std::uint64_t, Problem> operator()(Ipa at)
+    [[gnu::always_inline]] bool fetch(Ipa at, std::uint64_t& raw)
     {
-        auto physical = Gpa{at.value};
-        if (s2_.enabled) {
-            Leaf<Gpa> leaf;
-            Problem why;
-            if (!stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk,
-                        leaf, why)) {
-                return Unexpected{why};
-            }
-            physical = leaf.output;
-        }
-        const auto raw = memory_(physical);
-        if (!raw) {
-            // SMMU 7.3.12: S2 == 0, CLASS == TT, also in a nested configuration.
-            return Unexpected{Problem{EventId::F_WALK_EABT, Stage::S1, Purpose::TableWalk,
-                                      Ipa{}, raw.error().at}};
-        }
-        return *raw;
+        const auto physical = Gpa{at.value};
+        return s2_.enabled ? fetch_translated(at, raw) : fetch_from(physical, raw);
     }
+    const Problem& failure(Ipa) const { return why_; }
 
 private:
+    [[gnu::noinline]] bool fetch_translated(Ipa at, std::uint64_t& raw)
+    {
+        Leaf<Gpa> leaf;
+        return stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk,
+                      leaf, why_) &&
+               fetch_from(leaf.output, raw);
+    }
+    [[gnu::always_inline]] bool fetch_from(Gpa physical, std::uint64_t& raw)
+    {
+        if (memory_.fetch(physical, raw)) [[likely]] {
+            return true;
+        }
+        // SMMU 7.3.12: S2 == 0, CLASS == TT, also in a nested configuration.
+        why_ = {EventId::F_WALK_EABT, Stage::S1, Purpose::TableWalk, Ipa{}, physical};
+        return false;
+    }
+
+    Problem why_;
     const SecondStage& s2_;
     TableReader& memory_;
 };

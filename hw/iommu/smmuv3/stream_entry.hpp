@@ -42,7 +42,9 @@ private:
         std::uint64_t tag_context = 0;  // Tlb::Tag, Route::Translate
         std::uint64_t tag_slots = 0;    // spread, domain, space
         std::uint64_t passes = 0;       // Route::Bypass: the address bits that may be set
-        std::uint64_t flags = 0;  // key() [31:0], route [39:32], TBI0 [40], TBI1 [41]
+        // key() [31:0], route [39:32], TBI0 [40], TBI1 [41], regime [55:48]
+        std::uint64_t flags = 0;
+        std::uint64_t serial = 0;  // of this decoding: never used twice in a process
 
         Tlb::Tag tag() const
         {
@@ -61,6 +63,7 @@ private:
         {
             return static_cast<Context::Route>(flags >> 32 & 0xff);
         }
+        std::uint8_t regime() const { return static_cast<std::uint8_t>(flags >> 48); }
         bool top_byte_ignored(unsigned half) const
         {
             return (flags >> (40 + half) & 1) != 0;
@@ -73,10 +76,11 @@ private:
     static bool read(const Published<Cached>& from, Hot& hot)
     {
         const auto ticket = from.begin_read();
-        hot = {from.word(0), from.word(1), from.word(2), from.word(3), from.word(4)};
+        hot = {from.word(0), from.word(1), from.word(2),
+               from.word(3), from.word(4), from.word(5)};
         return from.end_read(ticket);
     }
-    static_assert(sizeof(Hot) == 40);
+    static_assert(sizeof(Hot) == 48);
 
     struct Slot {
         Published<Cached> cached{};

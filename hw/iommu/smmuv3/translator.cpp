@@ -19,6 +19,12 @@ constexpr bool translation_related(EventId id)
            id == EventId::F_ACCESS || id == EventId::F_PERMISSION;
 }
 
+std::uint64_t next_serial()
+{
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 struct Span {
     std::uint64_t first, last;
 };
@@ -104,16 +110,18 @@ Translator::Found Translator::find_context(const StreamEntry& stream, Substream 
 
 void Translator::complete(Hot& hot, const Context& context) const
 {
+    hot.serial = next_serial();
     hot.flags |= std::uint64_t{static_cast<std::uint8_t>(context.route)} << 32;
     hot.passes = (std::uint64_t{1} << built_.oas_bits) - 1;
     if (context.stage1) {
         hot.flags |= std::uint64_t{context.ttb[0].top_byte_ignored} << 40 |
                      std::uint64_t{context.ttb[1].top_byte_ignored} << 41;
     }
-    hot.set_tag(tag(!context.stage1      ? Regime::Stage2
-                    : context.s2.enabled ? Regime::Nested
-                                         : Regime::Stage1,
-                    context.vmid, context.asid));
+    const auto regime = !context.stage1      ? Regime::Stage2
+                        : context.s2.enabled ? Regime::Nested
+                                             : Regime::Stage1;
+    hot.flags |= std::uint64_t{static_cast<std::uint8_t>(regime)} << 48;
+    hot.set_tag(tag(regime, context.vmid, context.asid));
 }
 
 bool Translator::bypassed(const StreamEntry& stream) const
@@ -129,6 +137,7 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
 {
     StreamEntry::Cached by;
     Problem why;
+    auto& slot = stream.slot(access.substream);
     const auto found = find_context(stream, access.substream, by, why);
     if (found == Found::Nothing) {
         record = refuse(why, Context{}, stream.id, access);
@@ -136,7 +145,7 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
     }
     if (found == Found::Fetched) {
         // A new configuration says nothing about the translations that are cached.
-        const auto kind = cached(stream, access, out);
+        const auto kind = cached(by.hot, slot, access, out);
         if (kind != Outcome::Kind::Aborted) {
             return kind;
         }
@@ -144,7 +153,7 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
     if (by.context.route == Context::Route::Abort) {
         return Outcome::Kind::Aborted;  // SMMU 5.2 Config 0b0xx, 6.3.14: no event
     }
-    if (!translate_by(by, access, out, why)) {
+    if (!translate_by(by, slot, access, out, why)) {
         record = refuse(why, by.context, stream.id, access);
         return Outcome::Kind::Aborted;
     }
@@ -152,11 +161,11 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
                                                       : Outcome::Kind::Translated;
 }
 
-bool Translator::translate_by(const StreamEntry::Cached& by, const Transaction& access,
-                              Translation& out, Problem& why)
+bool Translator::translate_by(const StreamEntry::Cached& by, StreamEntry::Slot& slot,
+                              const Transaction& access, Translation& out, Problem& why)
 {
     if (by.context.stage1) {
-        return through_stage1(by, access, out, why);
+        return through_stage1(by, slot, access, out, why);
     }
     if (bypass(by.hot, access, out) == Outcome::Kind::Bypassed) {
         return true;
@@ -166,11 +175,11 @@ bool Translator::translate_by(const StreamEntry::Cached& by, const Transaction& 
         why.id = EventId::F_ADDR_SIZE;
         return false;
     }
-    return through_stage2(by, access, out, why);
+    return through_stage2(by, slot, access, out, why);
 }
 
-bool Translator::through_stage2(const StreamEntry::Cached& by, const Transaction& access,
-                                Translation& out, Problem& why)
+bool Translator::through_stage2(const StreamEntry::Cached& by, StreamEntry::Slot& slot,
+                                const Transaction& access, Translation& out, Problem& why)
 {
     const auto ticket = tlb_.begin();
     TableReader reader{memory_};
@@ -180,17 +189,22 @@ bool Translator::through_stage2(const StreamEntry::Cached& by, const Transaction
                 why)) {
         return false;
     }
-    tlb_.insert(ticket, by.hot.tag(),
-                {.input = input.value,
-                 .output = leaf.output.value,
-                 .log2size = leaf.log2size,
-                 .attributes = leaf.allowed.bits});
+    insert(ticket, by.hot, slot,
+           {.input = input.value,
+            .output = leaf.output.value,
+            .log2size = leaf.log2size,
+            .attributes = leaf.allowed.bits});
+    if (leaf.level == 3 && built_.tlb && ticket.settled()) {
+        LastTables<VmsaStage2>::keep(
+            {by.hot.serial, ticket.epoch, memory_.ram().generation()}, input.value,
+            by.context.s2.format, leaf.table, leaf.above, memory_.ram());
+    }
     fill(out, access, leaf.output, leaf.log2size, leaf.allowed);
     return true;
 }
 
-bool Translator::through_stage1(const StreamEntry::Cached& by, const Transaction& access,
-                                Translation& out, Problem& why)
+bool Translator::through_stage1(const StreamEntry::Cached& by, StreamEntry::Slot& slot,
+                                const Transaction& access, Translation& out, Problem& why)
 {
     const auto ticket = tlb_.begin();
     TableReader reader{memory_};
@@ -208,16 +222,86 @@ bool Translator::through_stage1(const StreamEntry::Cached& by, const Transaction
     const auto allowed = inner.allowed & outer.allowed;
     const bool global = (inner.traits & VmsaStage1::global) != 0;
     // Any address of the stage 1 block ends the entry, from any ASID if it is global.
-    tlb_.insert(ticket, by.hot.tag(),
-                {.input = cache_address(by.hot, access.address),
-                 .output = outer.output.value,
-                 .log2size = size,
-                 .attributes = allowed.bits,
-                 .outer_log2size = nested || global ? inner.log2size : std::uint8_t{0},
-                 .inner_log2size = nested ? outer.log2size : std::uint8_t{0},
-                 .inner_input = inner.output.value});
+    insert(ticket, by.hot, slot,
+           {.input = cache_address(by.hot, access.address),
+            .output = outer.output.value,
+            .log2size = size,
+            .attributes = allowed.bits,
+            .outer_log2size = nested || global ? inner.log2size : std::uint8_t{0},
+            .inner_log2size = nested ? outer.log2size : std::uint8_t{0},
+            .inner_input = inner.output.value});
+    if (inner.level == 3 && !nested && built_.tlb && ticket.settled()) {
+        LastTables<VmsaStage1>::keep(
+            {by.hot.serial, ticket.epoch, memory_.ram().generation()},
+            access.address.value, format, Gpa{inner.table.value}, inner.above,
+            memory_.ram());
+    }
     fill(out, access, outer.output, size, allowed);
     return true;
+}
+
+template <typename Format>
+bool Translator::nearby(const Hot& hot, StreamEntry::Slot& slot,
+                        const Transaction& access, Translation& out)
+{
+    const auto ticket = tlb_.begin();
+    const auto va = access.address.value;
+    const auto* table = LastTables<Format>::find(
+        {hot.serial, ticket.epoch, memory_.ram().generation()}, va);
+    if (table == nullptr) {
+        return false;
+    }
+    const auto entry =
+        table->format.decode(table->read(va), 3, typename Format::Input{va});
+    if (entry.kind != EntryKind::Leaf || !entry.accessed) {
+        return false;
+    }
+    const auto allowed = table->format.finish(table->above & entry.rights);
+    if (!allowed.allow(needed(access))) {
+        return false;
+    }
+    const auto inside = (std::uint64_t{1} << entry.log2size) - 1;
+    const auto output = entry.address.value | (va & inside);
+    const bool global =
+        std::is_same_v<Format, VmsaStage1> && (entry.traits & VmsaStage1::global) != 0;
+    insert(ticket, hot, slot,
+           {.input = cache_address(hot, access.address),
+            .output = output,
+            .log2size = entry.log2size,
+            .attributes = allowed.bits,
+            .outer_log2size = global ? entry.log2size : std::uint8_t{0}});
+    fill(out, access, Gpa{output}, entry.log2size, allowed);
+    return true;
+}
+
+void Translator::insert(Tlb::Ticket ticket, const Hot& hot, StreamEntry::Slot& slot,
+                        const Tlb::Mapping& mapping)
+{
+    if (!built_.tlb) {
+        return;
+    }
+    tlb_.insert(ticket, hot.tag(), mapping);
+    // Where to look first, next time.
+    if (slot.block_size.load(std::memory_order_relaxed) != mapping.log2size) {
+        slot.block_size.store(mapping.log2size, std::memory_order_relaxed);
+    }
+}
+
+bool Translator::nearby(const Hot& hot, StreamEntry::Slot& slot,
+                        const Transaction& access, Translation& out)
+{
+    if (hot.route() != Context::Route::Translate) {
+        return false;
+    }
+    switch (static_cast<Regime>(hot.regime())) {
+    case Regime::Stage1:
+        return nearby<VmsaStage1>(hot, slot, access, out);
+    case Regime::Stage2:
+        return nearby<VmsaStage2>(hot, slot, access, out);
+    case Regime::Nested:
+        break;
+    }
+    return false;
 }
 
 // The one place where it is decided what software is told (SMMU 5.5 "Fault configuration
@@ -304,12 +388,19 @@ void Translator::invalidate_asid(Vmid vmid, Asid asid)
 void Translator::invalidate_va(Vmid vmid, std::optional<Asid> asid,
                                const AddressRange& range)
 {
-    const auto tagged = tag(Regime::Stage1, effective(vmid), asid.value_or(Asid{}));
     if (!asid) {
         // Entries are found by their ASID; without it the whole VMID goes.
-        tlb_.invalidate_domain(tagged.domain);
+        tlb_.invalidate_domain(tag(Regime::Stage1, effective(vmid), Asid{}).domain);
         return;
     }
+    // Commands come in runs for one address space.
+    const auto space = static_cast<std::uint64_t>(effective(vmid)) << 32 |
+                       static_cast<std::uint64_t>(*asid);
+    if (space != last_space_) {
+        last_space_ = space;
+        last_tag_ = tag(Regime::Stage1, effective(vmid), *asid);
+    }
+    const auto& tagged = last_tag_;
     // Entries under an ignored top byte are kept sign-extended; others never differ.
     auto [first, last] = span_of(range);
     first = VmsaStage1::sign_extend_55(first);

@@ -11,6 +11,7 @@
 
 #include "hw/iommu/common/seqlock.hpp"
 #include "hw/iommu/common/tlb.hpp"
+#include "hw/iommu/smmuv3/last_tables.hpp"
 #include "hw/iommu/smmuv3/stream_entry.hpp"
 #include "hw/iommu/smmuv3/types.hpp"
 
@@ -30,7 +31,15 @@ public:
     Outcome::Kind translate(StreamEntry& stream, const Transaction& access,
                             Translation& out, std::optional<Fault>& record) noexcept
     {
-        const auto kind = cached(stream, access, out);
+        auto& slot = stream.slot(access.substream);
+        Hot hot;
+        if (!read(stream, slot, access.substream, hot)) [[unlikely]] {
+            return resolve(stream, access, out, record);
+        }
+        auto kind = cached(hot, slot, access, out);
+        if (kind == Outcome::Kind::Aborted && nearby(hot, slot, access, out)) {
+            kind = Outcome::Kind::Translated;
+        }
         return kind != Outcome::Kind::Aborted ? kind
                                               : resolve(stream, access, out, record);
     }
@@ -39,33 +48,6 @@ public:
         Outcome outcome;
         outcome.kind = translate(stream, access, outcome.translation, outcome.record);
         return outcome;
-    }
-
-    // The caches alone: Aborted says only that the answer is not there; `out` may have
-    // been written.
-    [[gnu::always_inline]] Outcome::Kind cached(const StreamEntry& stream,
-                                                const Transaction& access,
-                                                Translation& out) const noexcept
-    {
-        auto& slot = stream.slot(access.substream);
-        Hot hot;
-        if (!StreamEntry::read(slot.cached, hot) ||
-            hot.generation != generation(stream.id) ||
-            hot.substream() != StreamEntry::key(access.substream)) [[unlikely]] {
-            return Outcome::Kind::Aborted;
-        }
-        if (hot.route() != Context::Route::Translate) [[unlikely]] {
-            return bypass(hot, access, out);
-        }
-        Tlb::Hit hit;
-        if (!tlb_.lookup(hot.tag(), cache_address(hot, access.address), slot.block_size,
-                         hit)) [[unlikely]] {
-            return Outcome::Kind::Aborted;
-        }
-        fill(out, access, Gpa{hit.output}, hit.log2size,
-             Rights{static_cast<std::uint8_t>(hit.attributes)});
-        const bool allowed = access.access == Access::Write ? out.write : out.read;
-        return allowed ? Outcome::Kind::Translated : Outcome::Kind::Aborted;
     }
 
     // Every access without a substream, to any address there is, passes unchanged.
@@ -78,6 +60,10 @@ public:
     void invalidate_all_configuration();
     void invalidate_cd(StreamId stream, SubstreamId substream, bool leaf);
     void invalidate_all_cds(StreamId stream);
+
+    // Around the commands of one doorbell: Tlb::begin_invalidations().
+    void begin_commands() { tlb_.begin_invalidations(); }
+    void end_commands() { tlb_.end_invalidations(); }
 
     // SMMU 4.4.
     void invalidate_all();  // NSNH_ALL
@@ -112,7 +98,7 @@ private:
             (access.address.value & ~hot.passes) != 0) {
             return Outcome::Kind::Aborted;
         }
-        out = {Gpa{access.address.value}, hot.passes, true, true};
+        out = {Gpa{access.address.value}, hot.passes, true, true, true};
         return Outcome::Kind::Bypassed;
     }
     // An ignored top byte is no part of the address (SMMU 5.4 CD.TBI0).
@@ -133,6 +119,45 @@ private:
         out.write = granted.has(Rights::user_write);
     }
 
+    // What is kept of the stream's configuration; false: nothing that still holds.
+    [[gnu::always_inline]] bool read(const StreamEntry& stream,
+                                     const StreamEntry::Slot& slot, Substream substream,
+                                     Hot& hot) const
+    {
+        return StreamEntry::read(slot.cached, hot) &&
+               hot.generation == generation(stream.id) &&
+               hot.substream() == StreamEntry::key(substream);
+    }
+    // The caches alone: Aborted says only that the answer is not there; `out` may have
+    // been written.
+    [[gnu::always_inline]] Outcome::Kind cached(const Hot& hot, StreamEntry::Slot& slot,
+                                                const Transaction& access,
+                                                Translation& out) const
+    {
+        if (hot.route() != Context::Route::Translate) [[unlikely]] {
+            return bypass(hot, access, out);
+        }
+        Tlb::Hit hit;
+        if (!tlb_.lookup(hot.tag(), cache_address(hot, access.address), slot.block_size,
+                         hit)) [[unlikely]] {
+            return Outcome::Kind::Aborted;
+        }
+        fill(out, access, Gpa{hit.output}, hit.log2size,
+             Rights{static_cast<std::uint8_t>(hit.attributes)});
+        out.cached = true;
+        const bool allowed = access.access == Access::Write ? out.write : out.read;
+        return allowed ? Outcome::Kind::Translated : Outcome::Kind::Aborted;
+    }
+
+    // By a table that a walk of this thread just ended in.  False: to be resolved.
+    bool nearby(const Hot& hot, StreamEntry::Slot& slot, const Transaction& access,
+                Translation& out);
+    template <typename Format>
+    bool nearby(const Hot& hot, StreamEntry::Slot& slot, const Transaction& access,
+                Translation& out);
+    void insert(Tlb::Ticket ticket, const Hot& hot, StreamEntry::Slot& slot,
+                const Tlb::Mapping& mapping);
+
     // Without the TLB: from the configuration, walking.
     Outcome::Kind resolve(StreamEntry& stream, const Transaction& access,
                           Translation& out, std::optional<Fault>& record) noexcept;
@@ -141,12 +166,12 @@ private:
     Found find_context(const StreamEntry& stream, Substream substream,
                        StreamEntry::Cached& out, Problem& why) const;
     void complete(Hot& hot, const Context& context) const;
-    bool translate_by(const StreamEntry::Cached& by, const Transaction& access,
-                      Translation& out, Problem& why);
-    bool through_stage1(const StreamEntry::Cached& by, const Transaction& access,
-                        Translation& out, Problem& why);
-    bool through_stage2(const StreamEntry::Cached& by, const Transaction& access,
-                        Translation& out, Problem& why);
+    bool translate_by(const StreamEntry::Cached& by, StreamEntry::Slot& slot,
+                      const Transaction& access, Translation& out, Problem& why);
+    bool through_stage1(const StreamEntry::Cached& by, StreamEntry::Slot& slot,
+                        const Transaction& access, Translation& out, Problem& why);
+    bool through_stage2(const StreamEntry::Cached& by, StreamEntry::Slot& slot,
+                        const Transaction& access, Translation& out, Problem& why);
     std::optional<Fault> refuse(const Problem& problem, const Context& context,
                                 StreamId stream, const Transaction& access) const;
     Settings settings() const;
@@ -159,6 +184,9 @@ private:
     std::atomic<std::uint64_t> every_stream_{1};
     std::array<std::atomic<std::uint64_t>, 1u << stream_slot_bits> streams_{};
     Tlb tlb_;
+    // Of the last by-address invalidation; only their one caller looks.
+    std::uint64_t last_space_ = ~std::uint64_t{0};
+    Tlb::Tag last_tag_{};
 };
 
 }  // namespace iommu::smmu

@@ -179,7 +179,8 @@ TEST(Answers, AreTheThreadsOwn)
     remember(answers, epoch, to(0x1000), page(0x9000));
     std::thread([&] {
         WiTranslation out;
-        // It may have been given the lines of a thread that ended: never with this stream.
+        // It may have been given the lines of a thread that ended: never with this
+        // stream.
         EXPECT_FALSE(wi_stream_recall(&answers, 0x1000, false, &out));
         remember(answers, epoch, to(0x1000), page(0xa000));
         ASSERT_TRUE(wi_stream_recall(&answers, 0x1000, false, &out));

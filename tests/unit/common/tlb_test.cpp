@@ -268,6 +268,32 @@ TEST_F(TlbTest, WhatWasWalkedBeforeAnInvalidationIsNotPutInAfterIt)
     EXPECT_TRUE(across(linked, [] {}));
 }
 
+TEST_F(TlbTest, BetweenBeginAndEndOfInvalidationsEachActsAtOnceAndNothingIsPutIn)
+{
+    insert_page(tag_a, 0x5000, 0xa000);
+    insert_page(tag_a, 0x6000, 0xb000);
+    insert_page(tag_a, 0x7000, 0xc000);
+    const auto before = tlb.begin();
+    tlb.begin_invalidations();
+    EXPECT_TRUE(tlb.begin().settled());  // nothing was invalidated yet
+    tlb.invalidate_pages(tag_a, 0x5000, 0x5000);
+    EXPECT_FALSE(find(tag_a, 0x5000));
+    const auto within = tlb.begin();
+    EXPECT_FALSE(within.settled());
+    tlb.insert(within, tag_a, {.input = 0x5000, .output = 0xd000, .log2size = 12});
+    EXPECT_FALSE(find(tag_a, 0x5000));
+    tlb.invalidate_pages(tag_a, 0x6000, 0x6000);
+    EXPECT_FALSE(find(tag_a, 0x6000));
+    EXPECT_EQ(find(tag_a, 0x7000), 0xc000u);
+    tlb.end_invalidations();
+    // Whoever walked before or meanwhile is too late; who walks now is not.
+    tlb.insert(before, tag_a, {.input = 0x5000, .output = 0xd000, .log2size = 12});
+    tlb.insert(within, tag_a, {.input = 0x5000, .output = 0xd000, .log2size = 12});
+    EXPECT_FALSE(find(tag_a, 0x5000));
+    insert_page(tag_a, 0x5000, 0xe000);
+    EXPECT_EQ(find(tag_a, 0x5000), 0xe000u);
+}
+
 // Random work against a model that remembers everything: the cache may forget, but what
 // it finds is what the model holds.
 TEST_F(TlbTest, NeverFindsWhatTheModelDoesNotHold)

@@ -172,6 +172,54 @@ TEST_F(Translate, Smmu_4_4_3_S2IpaEndsCombinedEntriesThroughTheBlock)
     EXPECT_EQ(output(reading(0x5000'0000)), 0x60'2000u);
 }
 
+// SMMU 3.17, 16.2: a table that a walk ended in may be kept, the leaves in it are read
+// anew.
+TEST_F(Translate, Smmu_3_17_ThePageNextToAWalkedOneIsReadFromItsOwnDescriptor)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va, 0x8000'1000);
+    guest.map_s1(root, va + 0x2000, 0x9000'3000, pte_s1 | bit(7));  // AP[2]: read-only
+    EXPECT_EQ(output(reading(va)), 0x8000'1000u);
+    EXPECT_EQ(output(reading(va + 0x2010)), 0x9000'3010u);
+    EXPECT_FALSE(run(reading(va + 0x2010)).translation.write);
+    EXPECT_EQ(fault(writing(va + 0x2000)).id, EventId::F_PERMISSION);
+    EXPECT_EQ(fault(reading(va + 0x1000)).id, EventId::F_TRANSLATION);
+    // What was invalid is never cached: mapped later, it is found without a TLBI.
+    guest.map_s1(root, va + 0x1000, 0x8000'2000);
+    EXPECT_EQ(output(writing(va + 0x1000)), 0x8000'2000u);
+    guest.map_s1(root, va + 0x3000, 0x8000'4000, pte_s1 & ~bit(10));  // AF clear
+    EXPECT_EQ(fault(reading(va + 0x3000)).id, EventId::F_ACCESS);
+}
+
+TEST_F(Translate, Smmu_3_17_ATlbiOfAnythingEndsTheTablesThatWereKept)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va, 0x8000'1000);
+    EXPECT_EQ(output(reading(va)), 0x8000'1000u);
+    // The same addresses through other tables, and a TLBI for the first page alone.
+    const auto other = guest.table();
+    guest.map_s1(other, va, 0x9000'1000);
+    guest.map_s1(other, va + 0x1000, 0x9000'2000);
+    for (std::uint64_t at = 0; at < 0x1000; at += 8) {
+        guest.store(root + at, guest.load(other + at));
+    }
+    guest.translator.invalidate_va(Vmid{0}, Asid{5}, {.address = va});
+    EXPECT_EQ(output(reading(va + 0x1000)), 0x9000'2000u);
+    EXPECT_EQ(output(reading(va)), 0x9000'1000u);
+}
+
+TEST_F(Translate, Smmu_4_3_ANewConfigurationEndsTheTablesThatWereKept)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va, 0x8000'1000);
+    EXPECT_EQ(output(reading(va)), 0x8000'1000u);
+    const auto other = guest.table();
+    guest.map_s1(other, va + 0x1000, 0x9000'2000);
+    guest.cd(0, Guest::s1_cd(other, 6));
+    guest.translator.invalidate_cd(StreamId{3}, SubstreamId{0}, true);
+    EXPECT_EQ(output(reading(va + 0x1000)), 0x9000'2000u);
+}
+
 TEST_F(Translate, A10_Tbi1IsItsOwnBit)
 {
     const auto root = guest.table();

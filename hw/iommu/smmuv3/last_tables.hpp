@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The last-level tables a thread's walks ended in, so that the page next to one that was
+// just translated costs one descriptor instead of four (SMMU 3.17, 16.2: a TLB may hold
+// the descriptors of a walk one by one).
+//
+// A table is forgotten with the first invalidation of any translation, whatever it names,
+// and with its stream's configuration.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "hw/iommu/smmuv3/vmsa_s1.hpp"
+#include "hw/iommu/smmuv3/vmsa_s2.hpp"
+#include "iommu/memory.hpp"
+
+namespace iommu::smmu {
+
+// Level 3 tables of streams with one stage.
+template <typename Format>
+class LastTables {
+public:
+    // What must be as it was.
+    struct Key {
+        std::uint64_t context = 0;  // StreamEntry::Hot::serial; 0: none
+        std::uint64_t epoch = 0;    // of the TLB: Tlb::Ticket
+        std::uint64_t ram = 0;      // RamMap::generation()
+        friend bool operator==(const Key&, const Key&) = default;
+    };
+
+    struct Table {
+        Key key{};
+        std::uint64_t region = 0;
+        const std::byte* host = nullptr;
+        Format format{};
+        Rights above{};
+
+        // The descriptor that maps `input`.
+        std::uint64_t read(std::uint64_t input) const
+        {
+            const auto at = format.tables.entry_offset(3, input) &
+                            ((std::uint64_t{1} << page_shift(format.tables.granule)) - 1);
+            return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(host + at),
+                                   __ATOMIC_ACQUIRE);
+        }
+    };
+
+    // nullptr: not there.
+    static const Table* find(const Key& key, std::uint64_t input)
+    {
+        const auto region = input >> region_shift;
+        const auto& table = slot(key, region);
+        return table.region == region && table.key == key ? &table : nullptr;
+    }
+
+    static void keep(const Key& key, std::uint64_t input, const Format& format, Gpa table,
+                     Rights above, const RamMap& ram)
+    {
+        const auto size = std::uint64_t{1} << page_shift(format.tables.granule);
+        // A start level of less than a whole table has nothing above it to save.
+        if (format.tables.start_level == 3 || table.value % size != 0) {
+            return;
+        }
+        if (const auto* host = ram.find(table, size)) {
+            const auto region = input >> region_shift;
+            slot(key, region) = {key, region, host, format, above};
+        }
+    }
+
+private:
+    // The least that any granule's level 3 table maps.
+    static constexpr unsigned region_shift = 21;
+    static constexpr std::size_t count = 64;
+
+    static Table& slot(const Key& key, std::uint64_t region)
+    {
+        return tables_[(region + key.context * 5) % count];
+    }
+
+    static thread_local inline std::array<Table, count> tables_{};
+};
+
+}  // namespace iommu::smmu
