@@ -21,6 +21,16 @@ typedef struct MarkedPort {
     bool external, accessible, hot_plug_in_d3;
 } MarkedPort;
 
+/* ---------------------------------------------------------------- HPET */
+
+/* Whether the machine has an HPET that sends messages: -global hpet.msi=on. */
+bool winiommu_vtd_has_hpet_messages(void)
+{
+    Object* hpet = object_resolve_path_type("", "hpet", NULL);
+
+    return hpet && object_property_get_bool(hpet, "msi", NULL);
+}
+
 /* ---------------------------------------------------------------- _OSC */
 
 static bool has_bridge(const PCIBus* bus)

@@ -168,6 +168,8 @@ static void winiommu_vtd_realize(DeviceState* dev, Error** errp)
     sysbus_mmio_map(SYS_BUS_DEVICE(s), 0, WI_VTD_BASE);
     X86_MACHINE(pc)->ioapic_as =
         winiommu_host_add_requester(&s->host, WI_IOAPIC_BUS, WI_IOAPIC_DEVFN);
+    winiommu_take_interrupts_of_hpet(
+        winiommu_host_add_requester(&s->host, WI_HPET_BUS, WI_HPET_DEVFN));
     s->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
 }
@@ -223,6 +225,10 @@ static const Property winiommu_vtd_properties[] = {
     DEFINE_PROP_BOOL("x2apic-opt-out", WinIommuVtd, x2apic_opt_out, false),
     DEFINE_PROP_BOOL("include-pci-all", WinIommuVtd, include_pci_all, false),
     DEFINE_PROP_STRING("rmrr", WinIommuVtd, rmrr),
+    DEFINE_PROP_UINT32("proximity-domain", WinIommuVtd, proximity_domain, WI_ACPI_NONE),
+    DEFINE_PROP_STRING("cached-functions", WinIommuVtd, cached_functions),
+    DEFINE_PROP_BOOL("caches-required", WinIommuVtd, caches_required, false),
+    DEFINE_PROP_STRING("named-devices", WinIommuVtd, named_devices),
     DEFINE_PROP_STRING("external-ports", WinIommuVtd, external_ports),
     DEFINE_PROP_STRING("accessible-ports", WinIommuVtd, accessible_ports),
     DEFINE_PROP_STRING("d3-hot-plug-ports", WinIommuVtd, d3_hot_plug_ports),

@@ -18,6 +18,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(WinIommuVtd, WINIOMMU_VTD)
 /* The IOAPIC's source-id: no PCI function has it, the DMAR names it (VT-d 8.3.1). */
 #define WI_IOAPIC_BUS 0xff
 #define WI_IOAPIC_DEVFN 0
+/* The HPET's, likewise. */
+#define WI_HPET_BUS 0xff
+#define WI_HPET_DEVFN 8
 
 struct WinIommuVtd {
     X86IOMMUState parent_obj;
@@ -33,6 +36,10 @@ struct WinIommuVtd {
     bool x2apic_opt_out;
     bool include_pci_all;
     char* rmrr;
+    uint32_t proximity_domain; /* or WI_ACPI_NONE */
+    char* cached_functions;    /* SATC: ids of PCI functions, with colons between */
+    bool caches_required;
+    char* named_devices; /* ANDD: PATH@BUS:DEVICE.FUNCTION, with + between */
 
     /* What the SSDT says about root ports: their ids, with colons between. */
     char* external_ports;
@@ -50,6 +57,7 @@ void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* lin
                              const char* oem_id, const char* oem_table_id);
 
 /* winiommu-vtd-platform.c */
+bool winiommu_vtd_has_hpet_messages(void);
 bool winiommu_vtd_grant_native_pcie(PCIBus* bus, Error** errp);
 void winiommu_vtd_mark_ports(WinIommuVtd* s);
 void winiommu_vtd_build_ssdt(Object* device, GArray* table_data, BIOSLinker* linker,

@@ -91,6 +91,13 @@ EDITS = (
     Edit("hw/i386/acpi-build.c", "before",
          r"^    if \(object_dynamic_cast\(OBJECT\(iommu\), TYPE_AMD_IOMMU_DEVICE\)\) \{\n",
          _BUILD.format("x86ms"), "the device's DMAR instead of the machine's"),
+    _include("hw/timer/hpet.c"),
+    Edit("hw/timer/hpet.c", "instead",
+         r"^( +)address_space_stl_le\(&address_space_memory, timer->fsb >> 32,\n",
+         lambda place: f"{place.group(1)}address_space_stl_le("
+                       "winiommu_interrupts_of_hpet(&address_space_memory),\n"
+                       f"{place.group(1)}                     timer->fsb >> 32,\n",
+         "the HPET's messages reach the interrupt remapper"),
 )
 
 

@@ -33,6 +33,9 @@ TREE = {
     "hw/i386/acpi-build.c": '#include "qemu/osdep.h"\n'
                             "    if (object_dynamic_cast(OBJECT(iommu), TYPE_AMD_IOMMU_DEVICE)) {\n"
                             "    }\n",
+    "hw/timer/hpet.c": '#include "qemu/osdep.h"\n'
+                       "            address_space_stl_le(&address_space_memory, timer->fsb >> 32,\n"
+                       "                                 timer->fsb & 0xffffffff, MEMTXATTRS_UNSPECIFIED,\n",
     "subprojects/kept.wrap": "",
 }
 
@@ -89,6 +92,13 @@ class Edits(Trees):
         edits.apply(self.tree, paths.REPO)
         text = (self.tree / "hw/arm/virt-acpi-build.c").read_text()
         self.assertIn("    } else if (its_class_name() && !vmc->no_its) {\n", text)
+
+    def test_the_hpets_messages_are_led_elsewhere_when_a_device_asks(self):
+        edits.apply(self.tree, paths.REPO)
+        self.assertIn("            address_space_stl_le(winiommu_interrupts_of_hpet(&address_space_memory),\n"
+                      "                                 timer->fsb >> 32,\n"
+                      "                                 timer->fsb & 0xffffffff,",
+                      (self.tree / "hw/timer/hpet.c").read_text())
 
     def test_applying_twice_changes_nothing(self):
         edits.apply(self.tree, paths.REPO)

@@ -157,6 +157,111 @@ TEST_F(Vtd_Firmware, MarkedPortsHaveTheirDsd)
         table, Bytes{'S', 'u', 'p', 'p', 'o', 'r', 't', 'I', 'n', 'D', '3', 0, 0x01}));
 }
 
+// A structure of the DMAR: VT-d 8.2 "Remapping Structure Types"; the first is at 48.
+Bytes structure(const Bytes& dmar, unsigned type)
+{
+    for (std::size_t at = 48; at + 4 <= dmar.size();) {
+        const std::size_t size = dmar[at + 2] | dmar[at + 3] << 8;
+        if ((dmar[at] | dmar[at + 1] << 8) == static_cast<int>(type)) {
+            const auto begin = dmar.begin() + static_cast<std::ptrdiff_t>(at);
+            return {begin, begin + static_cast<std::ptrdiff_t>(size)};
+        }
+        at += size < 4 ? dmar.size() : size;
+    }
+    return {};
+}
+
+// VT-d 8.6 "Remapping Hardware Static Affinity Structure".
+TEST_F(Vtd_Firmware, TheUnitHasAProximityDomain)
+{
+    const std::vector<std::string> nodes = {
+        "-smp",    "2",
+        "-object", "memory-backend-ram,id=m0,size=128M",
+        "-object", "memory-backend-ram,id=m1,size=128M",
+        "-numa",   "node,memdev=m0,cpus=0",
+        "-numa",   "node,memdev=m1,cpus=1"};
+    auto all = nodes;
+    all.insert(all.end(), {"-device", "winiommu-vtd,proximity-domain=1"});
+    boot(all);
+    EXPECT_EQ(structure(dmar(), 3),
+              (Bytes{3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, 1, 0, 0, 0}));
+    boot({"-device", "winiommu-vtd"});
+    EXPECT_TRUE(structure(dmar(), 3).empty());
+    all.back() = "winiommu-vtd,proximity-domain=2";
+    refuse(all, "proximity-domain=2: the machine has no such NUMA node");
+}
+
+// VT-d 8.8 "SoC Integrated Address Translation Cache Reporting Structure": ATC_REQUIRED
+// is flag 0, the scopes are endpoints.
+TEST_F(Vtd_Firmware, IntegratedFunctionsWithCachesAreListed)
+{
+    boot({"-device", "winiommu-vtd,cached-functions=a:b,caches-required=on", "-device",
+          "winiommu-dma,id=a,addr=4", "-device", "winiommu-dma,id=b,addr=5.0"});
+    EXPECT_EQ(structure(dmar(), 5), (Bytes{5, 0, 24, 0, 1, 0, 0, 0,  //
+                                           1, 8, 0,  0, 0, 0, 4, 0,  //
+                                           1, 8, 0,  0, 0, 0, 5, 0}));
+    boot({"-device", "winiommu-vtd,cached-functions=a", "-device",
+          "winiommu-dma,id=a,addr=4"});
+    EXPECT_EQ(structure(dmar(), 5),
+              (Bytes{5, 0, 16, 0, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 4, 0}));
+    refuse(
+        {"-device", "winiommu-vtd,cached-functions=a:c", "-device", "winiommu-dma,id=a"},
+        "cached-functions=c: there is no PCI function with that id");
+    refuse({"-device", "winiommu-vtd,cached-functions=a", "-device",
+            "pcie-root-port,id=far", "-device", "winiommu-dma,id=a,bus=far"},
+           "cached-functions=a: it is not on a root bus");
+}
+
+// VT-d 8.7 "ACPI Name-space Device Declaration Structure", and its scope, type 5,
+// in 8.3.1.
+TEST_F(Vtd_Firmware, DevicesOfTheNamespaceAreDeclared)
+{
+    boot({"-device", "winiommu-vtd,named-devices=\\_SB.I2C0@00:15.0+\\_SB.SPI1@f0:1f.7"});
+    const Bytes table = dmar();
+    EXPECT_EQ(structure(table, 4), (Bytes{4, 0, 18, 0, 0, 0, 0, 1, '\\', '_', 'S', 'B',
+                                          '.', 'I', '2', 'C', '0', 0}));
+    EXPECT_TRUE(contains(table, Bytes{4, 0, 18, 0, 0, 0, 0, 2, '\\', '_', 'S', 'B', '.',
+                                      'S', 'P', 'I', '1', 0}));
+    const Bytes unit = structure(table, 0);
+    EXPECT_TRUE(contains(unit, Bytes{5, 8, 0, 0, 1, 0, 0x15, 0}));
+    EXPECT_TRUE(contains(unit, Bytes{5, 8, 0, 0, 2, 0xf0, 0x1f, 7}));
+    EXPECT_EQ(sum(table), 0u);
+    for (const char* wrong : {"\\_SB.I2C0", "_SB.I2C0@00:15.0", "\\_SB.I2C0@00:20.0",
+                              "\\_SB.I2C0@00:15.0+", "\\_SB.I2C0@00:15.0x"}) {
+        refuse({"-device", std::string("winiommu-vtd,named-devices=") + wrong},
+               "it is not of the form");
+    }
+    refuse({"-device", "winiommu-vtd,dma-protection=on,named-devices=\\_SB.I2C0@00:15.0"},
+           "DMA protection forbids ANDD structures");
+}
+
+// VT-d 8.4 "Reserved Memory Region Reporting Structure": the limit is inclusive.
+TEST_F(Vtd_Firmware, ReservedMemoryNamesItsFunction)
+{
+    boot({"-device", "winiommu-vtd,rmrr=0xe000000+0x2000@00:1d.0"});
+    EXPECT_EQ(structure(dmar(), 1),
+              (Bytes{1,    0,    32, 0,    0, 0, 0, 0, 0, 0, 0, 0x0e, 0, 0, 0,    0,
+                     0xff, 0x1f, 0,  0x0e, 0, 0, 0, 0, 1, 8, 0, 0,    0, 0, 0x1d, 0}));
+    for (const char* wrong : {"0xe000000", "0xe000000+0x2000", "0xe000000+0x2000@00:1d.8",
+                              "0xe000000+0x2000@00:1d.0x", "0xe000000+0x2000@:1d.0"}) {
+        refuse({"-device", std::string("winiommu-vtd,rmrr=") + wrong},
+               "it is not of the form");
+    }
+    refuse({"-device", "winiommu-vtd,rmrr=0xe000000+0x200@00:1d.0"}, "4 KiB aligned");
+}
+
+// VT-d 8.3.1 "Device Scope Structure": type 4, MSI_CAPABLE_HPET, only when it is capable.
+TEST_F(Vtd_Firmware, AnHpetThatSendsMessagesIsInTheScopeOfTheUnit)
+{
+    const Bytes hpet{4, 8, 0, 0, 0, 0xff, 1, 0};
+    boot({"-device", "winiommu-vtd"});
+    EXPECT_FALSE(contains(structure(dmar(), 0), hpet));
+    boot({"-global", "hpet.msi=on", "-device", "winiommu-vtd"});
+    EXPECT_TRUE(contains(structure(dmar(), 0), hpet));
+    boot({"-global", "hpet.msi=on", "-device", "winiommu-vtd,include-pci-all=on"});
+    EXPECT_TRUE(contains(structure(dmar(), 0), hpet));
+}
+
 TEST_F(Vtd_Firmware, WrongPlatformOptionsEndWithOneLine)
 {
     refuse({"-device", "winiommu-vtd,external-ports=nowhere"},

@@ -54,6 +54,18 @@ void winiommu_firmware_build_acpi(GArray *table_offsets, GArray *table_data,
     }
 }
 
+static AddressSpace *hpet_space;
+
+void winiommu_take_interrupts_of_hpet(AddressSpace *space)
+{
+    hpet_space = space;
+}
+
+AddressSpace *winiommu_interrupts_of_hpet(AddressSpace *otherwise)
+{
+    return hpet_space ?: otherwise;
+}
+
 static const TypeInfo winiommu_firmware_info = {
     .name = TYPE_WINIOMMU_FIRMWARE,
     .parent = TYPE_INTERFACE,

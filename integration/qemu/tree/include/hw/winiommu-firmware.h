@@ -3,7 +3,8 @@
  *
  * A sysbus device that implements this interface may be created with -device on `virt` and `q35`
  * and writes its own device tree nodes (from a machine-init-done notifier).  Where the machine
- * would build its IORT or DMAR it calls winiommu_firmware_build_acpi() instead.
+ * would build its IORT or DMAR it calls winiommu_firmware_build_acpi() instead.  And one that
+ * remaps interrupts gets those of the HPET, which is no PCI function.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,5 +42,11 @@ bool winiommu_firmware_present(void);
 void winiommu_firmware_build_acpi(GArray *table_offsets, GArray *table_data,
                                   BIOSLinker *linker, const char *oem_id,
                                   const char *oem_table_id);
+
+/* From now on the HPET writes its interrupt messages (FSB route) into @space. */
+void winiommu_take_interrupts_of_hpet(AddressSpace *space);
+
+/* Where the HPET writes them: what was given, else @otherwise. */
+AddressSpace *winiommu_interrupts_of_hpet(AddressSpace *otherwise);
 
 #endif
