@@ -176,8 +176,16 @@ void write_json(std::ostream& out, const std::string& title,
     out << "{\"machine\": \"" << escaped(title, false) << "\", \"passed\": " << t.passed
         << ", \"failed\": " << t.failed
         << ", \"proposals_failed\": " << t.proposals_failed
-        << ", \"not_applicable\": " << t.not_applicable << ", \"rules\": [";
-    const char* separator = "\n";
+        << ", \"not_applicable\": " << t.not_applicable
+        << ", \"rules_known\": " << all_rules().count << ", \"sections\": {";
+    const char* separator = "";
+    for (char section = 'A'; *section_title(section) != 0; ++section) {
+        out << separator << "\"" << section << "\": \""
+            << escaped(section_title(section), false) << "\"";
+        separator = ", ";
+    }
+    out << "}, \"rules\": [";
+    separator = "\n";
     for (const auto& r : results) {
         out << separator << "  {\"name\": \"" << name(*r.rule) << "\", \"tag\": \""
             << static_cast<char>(r.rule->tag) << "\", \"section\": \"" << r.rule->section

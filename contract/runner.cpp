@@ -115,7 +115,7 @@ std::string how_it_ended(int status)
 // One child; returns the index of the rule after the last that has a result.
 std::size_t run_child(const MakeHome& make_home, const std::vector<const Rule*>& rules,
                       std::size_t from, const RunOptions& options,
-                      std::vector<Result>& results, bool& stop)
+                      std::vector<Result>& results, bool& stop, unsigned& hangs)
 {
     int ends[2];
     if (pipe(ends) != 0) {
@@ -146,6 +146,7 @@ std::size_t run_child(const MakeHome& make_home, const std::vector<const Rule*>&
                                "no answer within " + std::to_string(options.seconds) +
                                    " s: the provider hangs"});
             ++next;
+            ++hangs;
             killed = true;
             break;
         } else if (read == Read::End) {
@@ -189,8 +190,15 @@ std::vector<Result> run_rules(const MakeHome& make_home, const RunOptions& optio
     }
     if (options.own_process) {
         bool stop = false;
-        for (std::size_t i = 0; i < checked.size() && !stop;) {
-            i = run_child(make_home, checked, i, options, results, stop);
+        unsigned hangs = 0;
+        std::size_t i = 0;
+        while (i < checked.size() && !stop && hangs < options.most_hangs) {
+            i = run_child(make_home, checked, i, options, results, stop, hangs);
+        }
+        for (; i < checked.size() && !stop; ++i) {
+            results.push_back({checked[i], Outcome::Failed,
+                               "not run: the provider hung in " + std::to_string(hangs) +
+                                   " rules before"});
         }
     } else {
         std::string error;

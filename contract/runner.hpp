@@ -22,6 +22,7 @@ struct Result {
 struct RunOptions {
     std::vector<unsigned> only;  // rule numbers; empty: all
     unsigned seconds = 10;       // a rule may take
+    unsigned most_hangs = 5;     // rules that took longer; then the rest is not run
     bool own_process = true;
     bool stop_at_failure = false;  // of any kind: for mutants
 };

@@ -6,8 +6,8 @@ contract=$1 provider=$2 rule=$3
 shift 3
 only=
 # What is wrong with these two would show in many rules, each after the time limit.
-case $provider in
-*hangs*|*crashes*) only="--rule 129 --rule 60 --time-limit 2" ;;
+case $rule-$provider in
+rule-129-*hangs*|rule-129-*crashes*) only="--rule 129 --rule 60 --time-limit 2" ;;
 esac
 report=$("$contract" --provider "$provider" --strict --format json $only "$@")
 status=$?

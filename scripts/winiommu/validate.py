@@ -6,7 +6,7 @@ import pathlib
 import random
 import sys
 
-from . import packages, paths, qemu, ui
+from . import packages, paths, provider, qemu, ui
 from .guest import checks, console, contract, machine, matrix, report, store
 
 SUMMARY = "boot Linux and the Windows contract behind our devices, check them, and end in PASS or FAIL"
@@ -20,6 +20,8 @@ def arguments(parser):
                         help="linux: data through Linux; contract: the Windows contract's rules (default: all)")
     parser.add_argument("--table", type=pathlib.Path, metavar="FILE",
                         help="also write what became of the contract's rules, as reStructuredText")
+    parser.add_argument("--provider", type=pathlib.Path, metavar="PATH",
+                        help="instead: put a driver of yours, a shared object, under the contract's rules")
     parser.add_argument("--boot", choices=sorted({boot for one in machine.MACHINES.values() for boot in one.boots}),
                         help="virt: acpi (through UEFI) or dt; q35: uefi or bios (default: all)")
     parser.add_argument("--kernel", choices=(*store.KERNELS, "all"), default="6.12",
@@ -36,7 +38,24 @@ def arguments(parser):
     qemu.add_options(parser)
 
 
+def _provider(args):
+    """Somebody's driver instead of the guests."""
+    if args.only == "linux" or args.breakage or args.boot or args.table:
+        raise ui.Error("--provider goes with --machine, --variant, --format and the choice of a QEMU only")
+    provider.check(args.provider)
+    wanted = provider.cases(args.machine, args.variant)
+    if not wanted:
+        raise ui.Error(f"there is no set-up {args.variant} for a provider")
+    packages.ensure("build")
+    return list(provider.run_all(wanted, args.provider, qemu.from_options(args)))
+
+
 def run(args):
+    if args.provider:
+        with contextlib.nullcontext() if args.form == "text" else contextlib.redirect_stdout(sys.stderr):
+            contracts = _provider(args)
+        sys.stdout.write(report.render(args.form, [], contracts))
+        return 0 if report.passed([], contracts) else 1
     aside = contextlib.nullcontext() if args.form == "text" else contextlib.redirect_stdout(sys.stderr)
     with aside:
         kernels = tuple(store.KERNELS) if args.kernel == "all" else (args.kernel,)
