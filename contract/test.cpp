@@ -213,6 +213,16 @@ PIOMMU_DMA_DOMAIN Test::create(IOMMU_DMA_DOMAIN_TYPE type)
     return ok(try_create(type, &domain), "CreateDomainEx") ? domain : nullptr;
 }
 
+bool Test::has_first_stage()
+{
+    PIOMMU_DMA_DOMAIN domain = nullptr;
+    const auto status = try_create(DomainTypeTranslateS1, &domain);
+    if (NT_SUCCESS(status)) {
+        ok(io.DeleteDomain(domain), "DeleteDomain");
+    }
+    return status != STATUS_NOT_SUPPORTED;
+}
+
 PIOMMU_DMA_DOMAIN Test::buddy(unsigned width, IOMMU_DMA_RESERVED_REGION* regions)
 {
     PIOMMU_DMA_DOMAIN domain = nullptr;

@@ -67,6 +67,8 @@ public:
                         ULONGLONG flags = 0,
                         IOMMU_DMA_LOGICAL_ALLOCATOR_CONFIG* allocator = nullptr,
                         IOMMU_DMA_RESERVED_REGION* regions = nullptr);
+    // The hardware has one: there a caller's own tables are walked.
+    bool has_first_stage();
     // A device attached to a fresh domain without an allocator.
     struct Setup {
         PIOMMU_DMA_DOMAIN domain = nullptr;

@@ -50,11 +50,19 @@ struct OwnTables {
 
 bool need_arm64(Test& t)
 {
-    if (t.home.arm64()) {
-        return t.need_tables();
+    if (!t.home.arm64()) {
+        t.not_applicable("on x64 no configuration a third party may pass exists");
+        return false;
     }
-    t.not_applicable("on x64 no configuration a third party may pass exists");
-    return false;
+    if (!t.need_tables()) {
+        return false;
+    }
+    const bool walks = t.has_first_stage();
+    if (!walks) {
+        t.not_applicable(
+            "the hardware has no first stage, which walks a caller's tables");
+    }
+    return walks;
 }
 
 // An attached Unmanaged domain that walks `tables`.

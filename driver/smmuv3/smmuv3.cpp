@@ -506,10 +506,17 @@ void Smmuv3::unbind_pasid(StreamRef ref, std::uint32_t pasid)
 
 // --- invalidation
 
+// SMMU 4.4.2: without stage 1 its commands are illegal.  A caller's domain, which would
+// be one of that stage, cannot have been configured then.
+bool Smmuv3::may_be_cached(const Context& context) const
+{
+    return context.tag != 0 && (!context.stage1 || stage1_);
+}
+
 // SMMU 4.4 "TLB invalidation".
 void Smmuv3::invalidate(const Context& context)
 {
-    if (context.tag == 0) {
+    if (!may_be_cached(context)) {
         return;
     }
     const auto tlbi = Tlbi{};
@@ -526,6 +533,9 @@ void Smmuv3::invalidate(const Context& context, std::uint64_t first_page,
                         std::uint64_t pages, Depth depth)
 {
     constexpr std::uint64_t few = 8, many = 1u << 15;
+    if (!may_be_cached(context)) {
+        return;
+    }
     if (pages > many || (pages > few * 16 && !range_invalidation_)) {
         invalidate(context);
         return;

@@ -62,6 +62,7 @@ private:
     smmu::Ste stage2(const Context& context) const;
     smmu::Cd descriptor(const Context& context, bool report_faults) const;
     static bool translates(const Context* context);
+    bool may_be_cached(const Context& context) const;
     void write_ste(std::uint32_t id, const smmu::Ste& value);
     void write_cd(const Stream& s, std::uint32_t substream, const smmu::Cd& value);
     void refresh(const Stream& s);

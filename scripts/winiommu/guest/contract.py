@@ -22,6 +22,8 @@ MOST_BOOTS = 6
 
 # The set-ups of each machine that are checked, the default first.
 SETUPS = {"virt": ("default",), "q35": ("legacy", "scalable")}
+# These as well, by the test suite: hardware without caches, or without one of the two stages.
+MORE = {"virt": ("no-tlb", "stage1", "stage2"), "q35": ()}
 BOOT_FILE = {"aarch64": "BOOTAA64.EFI", "x86_64": "BOOTX64.EFI"}
 BREAKAGES = ("iommu", "endpoint")
 
@@ -122,7 +124,7 @@ class Case:
 
     @property
     def boot(self):
-        return machine.case(self.machine.name, self.machine.boots[0], variant=self.variant)
+        return machine.Case(self.machine, self.machine.boots[0], kernel="", variant=self.variant)
 
 
 @dataclasses.dataclass
@@ -155,7 +157,8 @@ def cases(name, boot=None, variant=None):
     found = []
     for one in machine.SUPPORTED if name == "all" else (name,):
         if boot in (None, machine.MACHINES[one].boots[0]):
-            found += [Case(machine.MACHINES[one], setup) for setup in SETUPS[one] if variant in (None, setup)]
+            found += [Case(machine.MACHINES[one], setup) for setup in SETUPS[one] + MORE[one]
+                      if setup == variant or (variant is None and setup in SETUPS[one])]
     return found
 
 

@@ -57,12 +57,12 @@ RESULTS = paths.REPO / "docs/conformance/results.rst"
 CRASH, HANG = 60, 61
 
 
-def rules_outcome(result):
-    """A contract.Result's rules as tests."""
+def rules_outcome(result, strict=True):
+    """A contract.Result's rules as tests; strict: proposals have to be met."""
     name = result.case.name
     failures = [f"{name}: {problem} (console in {result.log})" for problem in result.problems]
     failures += [f"{name}: {one.name} [{one.tag}]: {one.message}" for one in result.all()
-                 if one.outcome in (contract.FAILED, contract.PROPOSAL)]
+                 if one.outcome == contract.FAILED or strict and one.outcome == contract.PROPOSAL]
     return results.Outcome(passed=result.count(contract.PASSED), failures=failures)
 
 
@@ -112,6 +112,9 @@ def run_contract(context):
         total += results.Outcome(passed=1)
     else:
         total += results.failed(f"docs/conformance/results.rst is not what the rules gave: see {fresh}")
+    more = [contract.Case(machine.MACHINES[name], setup) for name, setups in contract.MORE.items() for setup in setups]
+    for result in contract.run_all(more, built):
+        total += rules_outcome(result, strict=False)
     for outcome in _break_contract(built):
         total += outcome
     return total
