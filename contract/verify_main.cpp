@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // winiommu-verify: what verify mode says of the reference driver while the rules run, and
-// of each of its mutants that forgets a flush.
+// of each of its mutants that forgets a flush.  With --record one rule over one mutant,
+// as a record for ./winiommu report.
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <map>
@@ -93,9 +95,34 @@ bool judge(const Expected& e, Kind kind, const Lines& lines)
     return good;
 }
 
-}  // namespace
+int record(const char* path, const char* name, unsigned rule)
+{
+    const auto all = iommu::driver::all_mutants();
+    for (std::size_t i = 0; i < all.count; ++i) {
+        if (std::strcmp(name, all.first[i].name) == 0) {
+            iommu::driver::active_mutant = all.first[i].mutant;
+        }
+    }
+    std::vector<std::string> findings;
+    const sim::Options options{.findings = &findings, .record = path};
+    const Provider reference{IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
+                             IoGetIommuInterfaceEx, IommuProviderDisplay};
+    sim::Machine machine(reference, options);
+    const MakeHome home = [&](std::string&) {
+        return std::unique_ptr<Home, void (*)(Home*)>(&machine, [](Home*) {});
+    };
+    RunOptions one;
+    one.only = {rule};
+    one.own_process = false;
+    run_rules(home, one);
+    machine.stop();
+    for (const auto& line : findings) {
+        std::cout << line << "\n";
+    }
+    return iommu::driver::active_mutant != M::None && !findings.empty() ? 0 : 1;
+}
 
-int main()
+int run_all()
 {
     bool good = true;
     for (const auto& e : expected) {
@@ -105,4 +132,18 @@ int main()
         }
     }
     return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    if (argc == 5 && std::strcmp(argv[1], "--record") == 0) {
+        return record(argv[2], argv[3], static_cast<unsigned>(std::atoi(argv[4])));
+    }
+    if (argc != 1) {
+        std::cerr << "usage: winiommu-verify [--record FILE MUTANT RULE]\n";
+        return 2;
+    }
+    return run_all();
 }

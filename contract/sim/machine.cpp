@@ -118,8 +118,14 @@ const char* Machine::build_iommu()
         return error;
     }
     if (options_.findings != nullptr) {
-        const WiWatch watch{this, C::found, true};
+        const WiWatch watch{this, C::found, true, nullptr, nullptr};
         wi_iommu_watch(iommu_, &watch);
+        char* error = nullptr;
+        if (options_.record != nullptr &&
+            !wi_iommu_record(iommu_, options_.record, &error)) {
+            std::free(error);
+            return "the record cannot be written";
+        }
     }
     const WiRamRegion region{ram_.base, ram_.size, ram_.at, false};
     wi_iommu_set_ram(iommu_, &region, 1);

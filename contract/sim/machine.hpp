@@ -19,6 +19,7 @@ struct Options {
     std::uint64_t ram_size = 256ull << 20;
     // Verify mode on: one line for each finding, up to the end of stop().
     std::vector<std::string>* findings = nullptr;
+    const char* record = nullptr;  // with it, of the last start()
 };
 
 class Machine final : public Kernel {

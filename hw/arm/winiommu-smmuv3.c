@@ -98,7 +98,8 @@ static void winiommu_smmuv3_realize(DeviceState* dev, Error** errp)
         !find_primary_bus(s, errp) || !create_core(s, errp)) {
         return;
     }
-    if (!winiommu_host_attach(&s->host, s->primary_bus, errp)) {
+    if (!winiommu_verify_start(&s->host, errp) ||
+        !winiommu_host_attach(&s->host, s->primary_bus, errp)) {
         wi_iommu_free(s->host.iommu);
         s->host.iommu = NULL;
         return;
@@ -156,6 +157,7 @@ static const Property winiommu_smmuv3_properties[] = {
     DEFINE_PROP("msi", WinIommuSmmuv3, config.msi, qdev_prop_bool, bool),
     DEFINE_PROP_STRING("stage", WinIommuSmmuv3, stage),
     DEFINE_PROP_STRING("rmr", WinIommuSmmuv3, rmr),
+    WINIOMMU_VERIFY_PROPERTIES(WinIommuSmmuv3),
 };
 
 static void winiommu_smmuv3_class_init(ObjectClass* klass, WI_CLASS_DATA data)

@@ -158,7 +158,8 @@ static void winiommu_vtd_realize(DeviceState* dev, Error** errp)
     if (!create_core(s, errp)) {
         return;
     }
-    if (!winiommu_host_attach(&s->host, s->bus, errp)) {
+    if (!winiommu_verify_start(&s->host, errp) ||
+        !winiommu_host_attach(&s->host, s->bus, errp)) {
         wi_iommu_free(s->host.iommu);
         s->host.iommu = NULL;
         return;
@@ -229,6 +230,7 @@ static const Property winiommu_vtd_properties[] = {
     DEFINE_PROP_STRING("cached-functions", WinIommuVtd, cached_functions),
     DEFINE_PROP_BOOL("caches-required", WinIommuVtd, caches_required, false),
     DEFINE_PROP_STRING("named-devices", WinIommuVtd, named_devices),
+    WINIOMMU_VERIFY_PROPERTIES(WinIommuVtd),
     DEFINE_PROP_STRING("external-ports", WinIommuVtd, external_ports),
     DEFINE_PROP_STRING("accessible-ports", WinIommuVtd, accessible_ports),
     DEFINE_PROP_STRING("d3-hot-plug-ports", WinIommuVtd, d3_hot_plug_ports),

@@ -168,7 +168,15 @@ WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie)
 
 void wi_iommu_watch(WiIommu* iommu, const WiWatch* watch)
 {
-    iommu->watch = iommu->make_watch(watch->verify, {watch->opaque, watch->found});
+    iommu->watch = iommu->make_watch(
+        watch->verify, {watch->opaque, watch->found, watch->command, watch->mapped});
+}
+
+bool wi_iommu_record(WiIommu* iommu, const char* path, char** error)
+{
+    const auto wrong = iommu->watch->record(path);
+    *error = wrong.empty() ? nullptr : strdup(wrong.c_str());
+    return wrong.empty();
 }
 
 void wi_iommu_tick(WiIommu* iommu)
@@ -188,6 +196,13 @@ void wi_iommu_settle(WiIommu* iommu)
 {
     if (iommu->watch) {
         iommu->watch->settle();
+    }
+}
+
+void wi_iommu_finish(WiIommu* iommu)
+{
+    if (iommu->watch) {
+        iommu->watch->finish();
     }
 }
 

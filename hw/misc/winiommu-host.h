@@ -92,6 +92,13 @@ struct WinIommuHost {
 
     VMChangeStateEntry* vm_change;
 
+    /* Properties of winiommu-verify.c, and what it needs. */
+    char* verify;
+    char* record;
+    bool stop_at_finding;
+    QEMUTimer* tick;
+    Notifier exit;
+
     void* saved;
     uint32_t saved_size;
 };
@@ -107,6 +114,16 @@ WiHost winiommu_host_callbacks(WinIommuHost* host);
 void winiommu_host_start(WinIommuHost* host, uint64_t mmio_size);
 void winiommu_host_reset(WinIommuHost* host);
 extern const VMStateDescription winiommu_host_vmstate;
+
+/* winiommu-verify.c */
+
+#define WINIOMMU_VERIFY_PROPERTIES(type)                                                 \
+    DEFINE_PROP_STRING("verify", type, host.verify),                                     \
+        DEFINE_PROP_STRING("record", type, host.record)
+/* At instance_init: the property `findings`. */
+void winiommu_verify_init(WinIommuHost* host);
+/* When there is a core, before the first stream.  False: *errp says what is wrong. */
+bool winiommu_verify_start(WinIommuHost* host, Error** errp);
 
 /* winiommu-pci.c */
 

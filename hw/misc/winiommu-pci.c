@@ -67,7 +67,13 @@ bool winiommu_host_translate(WiFunction* f, uint64_t address, unsigned attribute
 {
     WiStream* stream = stream_of(f);
 
-    return stream && wi_stream_translate(stream, address, attributes, substream, out);
+    if (likely(stream &&
+               wi_stream_translate(stream, address, attributes, substream, out))) {
+        return true;
+    }
+    trace_winiommu_refused(f->host->index, stream_id(f, bus_number(f)), address,
+                           attributes);
+    return false;
 }
 
 WiFunction* winiommu_host_function(WinIommuHost* s, AddressSpace* as)

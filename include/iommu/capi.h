@@ -130,22 +130,33 @@ WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
 
 /*
  * Verify mode, docs/specs/verify.rst: before the first wi_iommu_stream, which then gives
- * streams that are watched.  `found` may be called on any thread, for each finding once,
- * with one line for a log and the finding as JSON; it calls nothing of ours.
+ * streams that are watched.  The callbacks may be called on any thread, for each finding once,
+ * with one line for a log and the finding as JSON; they call nothing of ours.
  */
 typedef struct WiWatch {
     void* opaque;
     void (*found)(void* opaque, const char* line, const char* json); /* or NULL */
     bool verify; /* false: nothing is found */
+    /* Each command or descriptor, and each translation when it is first seen; or NULL. */
+    void (*command)(void* opaque, uint64_t low, uint64_t high);
+    void (*mapped)(void* opaque, uint32_t requester, uint64_t address, uint64_t output,
+                   unsigned log2size, unsigned rights);
 } WiWatch;
 
 void wi_iommu_watch(WiIommu* iommu, const WiWatch* watch);
+/*
+ * After wi_iommu_watch: a record of what is seen, docs/specs/record.rst, which
+ * wi_iommu_tick brings up to date.  false: *error is one line in malloc'ed memory.
+ */
+bool wi_iommu_record(WiIommu* iommu, const char* path, char** error);
 /* At least once a second, any thread: what is due becomes a finding. */
 void wi_iommu_tick(WiIommu* iommu);
 /* As JSON, in malloc'ed memory the caller frees; without a watch an empty list. */
 char* wi_iommu_findings(WiIommu* iommu);
 /* Software will do nothing more: what is still suspected is found. */
 void wi_iommu_settle(WiIommu* iommu);
+/* The same, and the end of the record. */
+void wi_iommu_finish(WiIommu* iommu);
 
 /*
  * A thread's last answers, so that the next access to a page needs no call.  Filled by the

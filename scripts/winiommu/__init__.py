@@ -23,7 +23,7 @@ import sys
 
 from . import ui
 
-COMMANDS = ("setup", "validate", "test", "boot", "bench")
+COMMANDS = ("setup", "validate", "test", "boot", "bench", "report")
 
 
 class _Parser(argparse.ArgumentParser):

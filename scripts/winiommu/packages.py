@@ -18,6 +18,8 @@ GROUPS = {
     # The contract's guest is built by clang and lld.
     "guest": ("dpkg-dev", "xz-utils", "debian-archive-keyring", "acpica-tools", "clang", "lld",
               "seabios", "qemu-system-data", "ipxe-qemu"),
+    # The page of ./winiommu report is looked at in a browser.
+    "report": ("chromium",),
     "bench": ("libbenchmark-dev", "seabios", "qemu-system-data", "ipxe-qemu"),
 }
 SUPPORTED = ("12", "13")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import Callable
 
-from . import core, paths, qemu, results, ui
+from . import core, packages, paths, qemu, results, ui
 from .guest import suite as guest
 
 APART = {"qtest", "fuzz"}  # Meson suites that need more than the core
@@ -150,6 +150,15 @@ def qtest(context):
                      qemu_environment(built))
 
 
+def report(context):
+    """The page of ./winiommu report in a browser, from a run that winiommu-verify records."""
+    packages.ensure("report")
+    core.ensure("core", ["contract/winiommu-verify"])
+    return program("report", [sys.executable, paths.REPO / "tests/unittest_tap.py",
+                              paths.REPO / "tests/report"], context.reports, protocol="tap",
+                   env={"WINIOMMU_VERIFY": str(paths.BUILD / "core/contract/winiommu-verify")})
+
+
 def fuzz(context):
     """Each fuzzer for a while on its kept corpus plus what it finds."""
     tests = built_tests("fuzz", lambda suites: "fuzz" in suites)
@@ -197,6 +206,7 @@ SUITES = (
     Suite("guest-unit", "what the guest launcher builds, believes and reports", python_tests("guest")),
     Suite("guest", "Linux behind the devices: data, faults, tables; and broken set-ups", guest.run),
     Suite("contract-guest", "the Windows contract on a real vCPU, on each machine; and what must fail", guest.run_contract),
+    Suite("report", "the page of ./winiommu report, in a browser", report),
     Suite("fuzz", "libFuzzer on the core's inputs", fuzz),
 )
 

@@ -210,6 +210,7 @@ void SmmuWatch::learn(std::uint32_t id, Substream substream)
 void SmmuWatch::consumed(const Command& command)
 {
     const Guard guard(lock_);
+    note_command(command.dword);
     switch (command[Command::opcode]) {
     case Opcode::CMD_SYNC:
         completed();
@@ -376,6 +377,10 @@ void SmmuWatch::writes_register(std::uint32_t offset, std::uint32_t value,
     }
 }
 
-void SmmuWatch::refused(const Fault&, const std::array<std::uint64_t, 4>&) {}
+void SmmuWatch::refused(const Fault& fault, const std::array<std::uint64_t, 4>& words)
+{
+    note_fault(Of::Access, words, static_cast<std::uint32_t>(fault.id),
+               static_cast<std::uint32_t>(fault.stream));
+}
 
 }  // namespace iommu::verify

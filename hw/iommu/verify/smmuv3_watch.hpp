@@ -25,6 +25,7 @@ private:
     Fresh ask(std::uint32_t id, const Transaction& access) override;
     void judge(const Fresh& fresh, const Transaction& access) override;
     const Rules& rules() const override;
+    record::Device kind() const override { return record::Device::Smmuv3; }
 
     void writes_register(std::uint32_t offset, std::uint32_t value,
                          const Enables& now) override;

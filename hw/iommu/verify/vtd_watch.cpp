@@ -383,6 +383,7 @@ void VtdWatch::learn(const Invalidation& what)
 void VtdWatch::consumed(const std::array<std::uint64_t, 2>& descriptor)
 {
     const Guard guard(lock_);
+    note_command(descriptor);
     if (as<AnyDescriptor>(descriptor).type() == DescriptorType::Wait) {
         completed();
         return;
@@ -469,6 +470,13 @@ void VtdWatch::writes_register(std::uint64_t slot, std::uint64_t value,
     }
 }
 
-void VtdWatch::refused(const std::array<std::uint64_t, 2>&) {}
+// VT-d 7.1.3: reasons 20h to 26h are of interrupts.
+void VtdWatch::refused(const std::array<std::uint64_t, 2>& record)
+{
+    const auto reason = static_cast<std::uint32_t>(record[1] >> 32 & 0xff);
+    const bool interrupts = reason >= 0x20 && reason <= 0x2f;
+    note_fault(interrupts ? Of::Interrupt : Of::Access, {record[0], record[1], 0, 0},
+               reason, static_cast<std::uint32_t>(record[1] & 0xffff));
+}
 
 }  // namespace iommu::verify

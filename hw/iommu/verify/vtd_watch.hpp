@@ -30,6 +30,7 @@ private:
     Fresh ask(std::uint32_t id, const Transaction& access) override;
     void judge(const Fresh& fresh, const Transaction& access) override;
     const Rules& rules() const override;
+    record::Device kind() const override { return record::Device::Vtd; }
 
     void writes_register(std::uint64_t slot, std::uint64_t value, std::uint64_t mask,
                          std::uint32_t gsts) override;

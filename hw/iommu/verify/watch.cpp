@@ -2,6 +2,8 @@
 #include "hw/iommu/verify/watch.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 namespace iommu::verify {
 
@@ -22,6 +24,11 @@ public:
     }
     bool bypassed() const override { return inner_.bypassed(); }
     void want_unmaps(bool wanted) override { inner_.want_unmaps(wanted); }
+    void want_mappings(bool wanted) override { inner_.want_mappings(wanted); }
+    void replay_mappings(TakeBlock take, void* opaque) override
+    {
+        inner_.replay_mappings(take, opaque);
+    }
     std::uint32_t id() const { return id_; }
 
 private:
@@ -33,6 +40,10 @@ private:
 Watch::Watch(Device& device, bool verifies, Listener listener)
     : device_(device), peek_(device.memory()), verifies_(verifies), listener_(listener),
       findings_([this](const Finding& f) {
+          if (recorder_) {
+              recorder_->add(record::Type::Finding, now(),
+                             record::Payload{}.text(Findings::json(f)).bytes());
+          }
           if (listener_.found != nullptr) {
               listener_.found(listener_.opaque, Findings::line(f).c_str(),
                               Findings::json(f).c_str());
@@ -42,7 +53,21 @@ Watch::Watch(Device& device, bool verifies, Listener listener)
 {
 }
 
-Watch::~Watch() = default;
+Watch::~Watch()
+{
+    finish();
+}
+
+void Watch::finish()
+{
+    const Guard guard(lock_);
+    findings_.settle_all();
+    if (recorder_) {
+        record_counts();
+        recorder_->add(record::Type::End, now(), {});
+        recorder_.reset();
+    }
+}
 
 Stream* Watch::stream(Stream& inner, std::uint32_t id)
 {
@@ -76,6 +101,10 @@ void Watch::tick()
 {
     const Guard guard(lock_);
     findings_.settle(now());
+    if (recorder_) {
+        record_counts();
+        recorder_->flush();
+    }
 }
 
 void Watch::settle()
@@ -154,9 +183,123 @@ bool Watch::used(std::uint32_t domain, std::uint32_t space) const
                : spaces_.contains(std::uint64_t{domain} << 32 | space);
 }
 
+// --- the record
+
+std::string Watch::record(const char* path)
+{
+    const Guard guard(lock_);
+    auto recorder = std::make_unique<record::Recorder>();
+    auto wrong = recorder->open(path, kind());
+    if (wrong.empty()) {
+        recorder_ = std::move(recorder);
+    }
+    return wrong;
+}
+
+void Watch::record_counts()
+{
+    for (const auto& [id, count] : counts_) {
+        recorder_->add(record::Type::Counts, now(),
+                       record::Payload{}
+                           .u32(id)
+                           .u32(0)
+                           .u64(count.accesses)
+                           .u64(count.refused)
+                           .bytes());
+    }
+    counts_.clear();
+}
+
+void Watch::note_command(const std::array<std::uint64_t, 2>& words)
+{
+    if (recorder_) {
+        recorder_->add(record::Type::Command, now(),
+                       record::Payload{}.u64(words[0]).u64(words[1]).bytes());
+    }
+    if (listener_.command != nullptr) {
+        listener_.command(listener_.opaque, words[0], words[1]);
+    }
+}
+
+void Watch::record_mapping(const Fresh& fresh, const Transaction& access)
+{
+    const auto& s = fresh.subject;
+    const auto address = access.address.value & ~fresh.mask;
+    const auto output = fresh.output & ~fresh.mask;
+    const auto log2size = static_cast<unsigned>(std::bit_width(fresh.mask));
+    const unsigned rights = (fresh.read ? 1u : 0u) | (fresh.write ? 2u : 0u);
+    if (recorder_) {
+        recorder_->add(record::Type::Map, now(),
+                       record::Payload{}
+                           .u32(s.requester)
+                           .u32(s.substream)
+                           .u32(s.domain)
+                           .u32(s.space)
+                           .u64(address)
+                           .u64(output)
+                           .u32(log2size)
+                           .u32(rights)
+                           .bytes());
+    }
+    if (listener_.mapped != nullptr) {
+        listener_.mapped(listener_.opaque, s.requester, address, output, log2size,
+                         rights);
+    }
+}
+
+Watch::Told& Watch::told()
+{
+    thread_local Told at_hand{};
+    return at_hand;
+}
+
+void Watch::note_fault(Of of, std::array<std::uint64_t, 4> words, std::uint32_t reason,
+                       std::uint32_t requester)
+{
+    if (of == Of::Access) {
+        told() = {true, words, reason};
+        return;
+    }
+    const Guard guard(lock_);
+    peek_.begin();
+    const Transaction none{};
+    record_fault({true, words, reason}, requester, none);
+}
+
+// With what a walk reads at this moment.
+void Watch::record_fault(const Told& told, std::uint32_t id, const Transaction& access)
+{
+    if (!recorder_) {
+        return;
+    }
+    record::Payload out;
+    out.u32(id)
+        .u32(access.substream.present ? access.substream.value : Subject::none)
+        .u64(access.address.value)
+        .u32(told.reason)
+        .u32((access.access == Access::Write ? 1u : 0u) |
+             (access.privilege == Privilege::Privileged ? 2u : 0u) |
+             (access.content == Content::Instruction ? 4u : 0u));
+    for (const auto word : told.words) {
+        out.u64(word);
+    }
+    out.u64(peek_.notes().size());
+    for (const auto& note : peek_.notes()) {
+        const auto words = std::min<std::size_t>(note.words, note.word.size());
+        out.u64(note.at.value).u64(words);
+        for (std::size_t i = 0; i < words; ++i) {
+            out.u64(note.word[i]);
+        }
+    }
+    recorder_->add(record::Type::Fault, now(), out.bytes());
+}
+
 void Watch::found(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
                   const Subject& subject)
 {
+    if (!verifies_) {
+        return;
+    }
     Finding f{rule, subject, cause, std::move(facts), {}, now(), now()};
     findings_.add(std::move(f));
 }
@@ -164,6 +307,9 @@ void Watch::found(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
 void Watch::suspected(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
                       const Subject& subject, std::uint64_t since_ns)
 {
+    if (!verifies_) {
+        return;
+    }
     Finding f{rule, subject, cause, std::move(facts), since(since_ns), now(), now()};
     findings_.suspect(std::move(f));
 }
@@ -173,12 +319,16 @@ void Watch::suspected(Rule rule, std::uint64_t cause, std::vector<Fact> facts,
 void Watch::seen(std::uint32_t id, const Transaction& access, bool granted,
                  const Translation& out)
 {
-    if (!verifies_) {
-        return;
-    }
+    const auto told = std::exchange(Watch::told(), Told{});
     const Guard guard(lock_);
     peek_.begin();
     const auto fresh = ask(id, access);
+    auto& counts = counts_[id];
+    ++counts.accesses;
+    counts.refused += !granted;
+    if (told.pending) {
+        record_fault(told, id, access);
+    }
     if (!fresh.known || peek_.left_ram()) {
         return;
     }
@@ -243,6 +393,7 @@ void Watch::compare(const Fresh& fresh, const Transaction& access, bool granted,
         if (granted && (!remembered || before != fresh.output)) {
             check_reuse(fresh, access);
             keep(fresh, access);
+            record_mapping(fresh, access);
         }
         return;
     }
@@ -395,8 +546,8 @@ void Watch::invalidated(Invalidation what)
     what.ns = now();
     findings_.withdraw(what);
     if (what.what & static_cast<std::uint8_t>(Cached::Translation)) {
-        if (what.domain != Invalidation::any && !used(what.domain, what.space) &&
-            stale_elsewhere(what)) {
+        if (verifies_ && what.domain != Invalidation::any &&
+            !used(what.domain, what.space) && stale_elsewhere(what)) {
             found(rules().scope, std::uint64_t{what.domain} << 32 | what.space,
                   {{"domain", what.domain},
                    {"space", what.space},
@@ -408,7 +559,7 @@ void Watch::invalidated(Invalidation what)
             if (!kept.live || !what.covers(kept.subject)) {
                 continue;
             }
-            if (rules().break_before_make && ++looked <= 64) {
+            if (verifies_ && rules().break_before_make && ++looked <= 64) {
                 check_replaced(kept);
             }
             if (unsynced_.size() < kept_unsynced) {

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "hw/iommu/record/recorder.hpp"
 #include "hw/iommu/verify/findings.hpp"
 #include "hw/iommu/verify/peek.hpp"
 #include "iommu/device.hpp"
@@ -47,6 +48,10 @@ public:
     struct Listener {
         void* opaque = nullptr;
         void (*found)(void* opaque, const char* line, const char* json) = nullptr;
+        void (*command)(void* opaque, std::uint64_t low, std::uint64_t high) = nullptr;
+        void (*mapped)(void* opaque, std::uint32_t requester, std::uint64_t address,
+                       std::uint64_t output, unsigned log2size,
+                       unsigned rights) = nullptr;
     };
 
     Watch(Device& device, bool verifies, Listener listener);
@@ -57,10 +62,16 @@ public:
     // The stream to be used in place of `inner`; the same for the same.
     Stream* stream(Stream& inner, std::uint32_t id);
 
-    // Now and then, at least once a second: lets what is due become a finding.
+    // Into a file from now on.  An empty string, or why not.
+    std::string record(const char* path);
+
+    // Now and then, at least once a second: lets what is due become a finding, and the
+    // file be up to date.
     void tick();
     // Nothing more will come: what is suspected is found.
     void settle();
+    // The same, and the end of the record.
+    void finish();
     std::string findings();
 
 protected:
@@ -76,6 +87,7 @@ protected:
         bool break_before_make = false;
     };
     virtual const Rules& rules() const = 0;
+    virtual record::Device kind() const = 0;
 
     void invalidated(Invalidation what);
     void completed();  // CMD_SYNC, a wait descriptor, a register that is polled
@@ -89,6 +101,12 @@ protected:
                    const Subject& subject, std::uint64_t since_ns);
     std::uint64_t now() const;
     bool verifies() const { return verifies_; }
+    // A command or descriptor, for whoever keeps a record.
+    void note_command(const std::array<std::uint64_t, 2>& words);
+    // What software is told; `dma`: of the access this thread is at.
+    enum class Of : std::uint8_t { Access, Interrupt };
+    void note_fault(Of of, std::array<std::uint64_t, 4> words, std::uint32_t reason,
+                    std::uint32_t requester);
     void note_used(const Subject& s);
     bool used(std::uint32_t domain, std::uint32_t space) const;
 
@@ -119,7 +137,19 @@ private:
     static constexpr std::size_t kept_translations = 2048, kept_unsynced = 64,
                                  kept_configs = 4096, kept_recent = 16;
 
+    struct Counts {
+        std::uint64_t accesses = 0, refused = 0;
+    };
+    struct Told {
+        bool pending = false;
+        std::array<std::uint64_t, 4> words{};
+        std::uint32_t reason = 0;
+    };
+
     void look(std::uint32_t id);
+    void record_counts();
+    void record_mapping(const Fresh& fresh, const Transaction& access);
+    void record_fault(const Told& told, std::uint32_t id, const Transaction& access);
     void seen(std::uint32_t id, const Transaction& access, bool granted,
               const Translation& out);
     bool same_configuration(const Fresh& fresh);
@@ -143,6 +173,9 @@ private:
     std::vector<Kept> unsynced_;
     std::map<std::uint64_t, KeptConfig> configs_;  // by requester and substream
     std::vector<Invalidation> recent_;
+    std::unique_ptr<record::Recorder> recorder_;
+    std::map<std::uint32_t, Counts> counts_;
+    static Told& told();  // this thread, of the access it is at
     std::bitset<65536> domains_;
     std::map<std::uint64_t, bool> spaces_;  // by domain and space
 };

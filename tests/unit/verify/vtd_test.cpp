@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Verify mode of the VT-d unit: each rule is triggered once, and once it must not be.
+#include "tests/unit/verify/record_file.hpp"
 #include "tests/unit/verify/vtd_site.hpp"
 
 using namespace iommu;
@@ -307,4 +308,28 @@ TEST(Verify_Vtd_6_5_2_7, AnInvalidatedEntryIsNot)
     ASSERT_TRUE(now);
     EXPECT_EQ(now->data & 0xff, 0x42u);
     EXPECT_TRUE(s.silent()) << s.json();
+}
+
+TEST(Record_Vtd, HoldsTheWalkAndInterruptFaults)
+{
+    RecordFile file;
+    {
+        LegacySite s;
+        ASSERT_EQ(s.watch.record(file.path), "");
+        ASSERT_FALSE(s.dma(LegacySite::iova + 0x3000));
+        s.put(0x6000, {0, 0});
+        s.w64(IRTA, 0x6003);
+        s.w32(GCMD, (s.r32(GSTS) & 0x96ff'ffff) | SIRTP);
+        s.w32(GCMD, (s.r32(GSTS) & 0x96ff'ffff) | IRE);
+        EXPECT_FALSE(s.unit.remap_interrupt(SourceId{0x10}, {Gpa{0xfee0'0010}, 0}));
+    }
+    EXPECT_EQ(number(file.bytes(), 12, 4), 2u);  // the device
+    const auto all = records_of(file.bytes());
+    ASSERT_GE(all.size(), 2u);
+    ASSERT_EQ(all[0].type, 2u);
+    EXPECT_EQ(number(all[0].payload, 16, 4), 6u);
+    EXPECT_EQ(number(all[0].payload, 56, 8), 6u);  // root, context, four levels
+    ASSERT_EQ(all[1].type, 2u);
+    EXPECT_EQ(number(all[1].payload, 16, 4), 0x22u);
+    EXPECT_EQ(number(all[1].payload, 0, 4), 0x10u);
 }
