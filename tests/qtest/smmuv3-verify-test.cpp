@@ -35,12 +35,15 @@ protected:
         smmu->submit_and_sync({tlbi_nh_va(0, 1, iova + 0x1000)});
         smmu->submit_and_sync({});
     }
+    std::string status()
+    {
+        return json_value(machine->qmp("query-status").json, "status");
+    }
     bool stopped()
     {
         for (unsigned tries = 0; tries < 100; ++tries) {
-            const auto status = machine->qmp("query-status").json;
-            if (json_value(status, "running") == "false") {
-                return json_value(status, "status") == "paused";
+            if (status() == "paused") {
+                return true;
             }
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
         }
@@ -59,7 +62,7 @@ TEST_F(Smmu_Verify, LogNamesTheForgottenFlushInLogAndProperty)
     EXPECT_NE(machine->output().find("winiommu-smmuv3: WI-SMMU-STALE-TLB: "),
               std::string::npos)
         << machine->output();
-    EXPECT_EQ(json_value(machine->qmp("query-status").json, "running"), "true");
+    EXPECT_EQ(status(), "running");
     EXPECT_FALSE(machine
                      ->qmp("qom-set", std::string("{\"path\": \"") + smmu_path +
                                           "\", \"property\": \"findings\", "
@@ -94,7 +97,7 @@ TEST_F(Smmu_Verify, StopStopsTheMachineAndItGoesOn)
     EXPECT_TRUE(stopped());
     EXPECT_NE(findings().find("WI-SMMU-STALE-TLB"), std::string::npos) << findings();
     EXPECT_TRUE(machine->qmp("cont").ok);
-    EXPECT_EQ(json_value(machine->qmp("query-status").json, "running"), "true");
+    EXPECT_EQ(status(), "running");
 }
 
 TEST_F(Smmu_Verify, OffFindsNothing)
