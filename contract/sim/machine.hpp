@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,19 @@ public:
 
     void stop() override;
     bool dma(const Dma& dma, std::uint64_t& value) override;
+
+    // For measurements: how long the device took over register accesses, since it was
+    // turned on.
+    struct RegisterTime {
+        std::chrono::steady_clock::duration time{};
+        std::uint64_t accesses = 0;
+    };
+    void time_registers(bool on)
+    {
+        timed_ = on;
+        register_time_ = on ? RegisterTime{} : register_time_;
+    }
+    RegisterTime register_time() const { return register_time_; }
 
 private:
     struct Callbacks;  // the WiHost functions
@@ -57,6 +71,8 @@ private:
     std::array<std::vector<WiStream*>, devices> streams_;
     bool raised_[lines] = {};
     bool message_raised_ = false;
+    bool timed_ = false;
+    RegisterTime register_time_;
 };
 
 }  // namespace iommu::contract::sim

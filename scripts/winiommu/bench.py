@@ -2,7 +2,7 @@
 """`./winiommu bench`: our devices against QEMU's, the floor and nothing, in one run."""
 import pathlib
 
-from . import packages, qemu, ui
+from . import core, packages, qemu, ui
 from .benchmark import qtest
 from .benchmark import run as benchmark
 
@@ -32,8 +32,10 @@ def run(args):
                        f"mkdir -p {args.json.parent}")
     packages.ensure("bench")
     built = qemu.from_options(args)
+    target = "contract/winiommu-contract-bench"
+    mapping = core.ensure("core", [target]) / target
     try:
         return benchmark.run(lambda target: str(built.system(target)), args.device,
-                             args.rounds, args.json)
+                             args.rounds, args.json, mapping)
     except qtest.QtestError as error:
         raise ui.Error(f"the benchmark stopped: {error}") from None

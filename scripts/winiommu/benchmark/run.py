@@ -3,7 +3,7 @@
 
 import sys
 
-from . import cases, targets
+from . import cases, driver, targets
 from .report import Figures, write_json
 from .smmuv3 import Smmuv3Machine
 from .vtd import VtdMachine, VtdScalableMachine, VtdSecondStageMachine
@@ -82,14 +82,16 @@ def _untranslated(figures, machines, rounds, ways):
         _interleave(figures, machines, case, [cases.translate(64)], rounds)
 
 
-def run(system, device, rounds, json_path=None):
-    """`system` gives a QEMU binary by target.  Prints tables and targets; 0 when all are met."""
+def run(system, device, rounds, json_path=None, contract_bench=None):
+    """`system` gives a QEMU binary by target, `contract_bench` is that program.  Prints tables and targets; 0 when all are met."""
     runs = []
     if device in ("smmuv3", "all"):
         runs.append(_measure(Smmuv3Machine, system("aarch64"), rounds, _smmuv3_verdicts))
     if device in ("vtd", "all"):
         for kind in (VtdMachine, VtdScalableMachine, VtdSecondStageMachine):
             runs.append(_measure(kind, system("x86_64"), rounds, _vtd_verdicts))
+    for one in driver.MACHINES if device == "all" else (device,):
+        runs += driver.measure(contract_bench, one, rounds) if contract_bench else ()
     _progress("")
     for figures, verdicts in runs:
         print(f"\n{figures.table()}\n")
