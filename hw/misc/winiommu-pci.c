@@ -119,8 +119,11 @@ static G_GNUC_NO_INLINE IOMMUTLBEntry region_ask(WiFunction* f, hwaddr address,
     if (flag == IOMMU_NONE) {
         return entry;
     }
-    if (!winiommu_host_translate(f, address, WI_PIECES | (flag & IOMMU_WO ? WI_WRITE : 0),
-                                 0, &out)) {
+    WiStream* stream = stream_of(f);
+
+    if (!stream ||
+        !wi_stream_resolve(stream, address, WI_PIECES | (flag & IOMMU_WO ? WI_WRITE : 0),
+                           0, &out)) {
         return entry;
     }
     return entry_of(address, &out);

@@ -78,6 +78,10 @@ struct WalkError {
     WalkFault why{};
     int level = 0;
     ReadError unreadable{};  // meaningful for Unreadable only
+    // The entry that ended the walk, if one was read: while it stands, so does the
+    // refusal.
+    bool entry_read = false;
+    std::uint64_t entry_at = 0, entry_raw = 0;
 };
 
 enum class EntryKind : std::uint8_t { Bad, Table, Leaf };
@@ -212,17 +216,23 @@ walk_into(const Format& format, Reader& read, typename Format::Input input, Righ
         }
         // In the architectures' priority order, one check a line.
         const auto entry = format.decode(raw, level, input);
+        const auto refuse = [&](WalkFault why) {
+            error.entry_read = true;
+            error.entry_at = at.value;
+            error.entry_raw = raw;
+            return fail(why, level);
+        };
         if (entry.kind == EntryKind::Bad) {
-            return fail(entry.why, level);
+            return refuse(entry.why);
         }
         auto allowed = granted & entry.rights;
         if (entry.kind == EntryKind::Leaf) {
             if (!entry.accessed) {
-                return fail(WalkFault::AccessFlag, level);
+                return refuse(WalkFault::AccessFlag);
             }
             allowed = format.finish(allowed);
             if (!allowed.allow(wanted)) {
-                return fail(WalkFault::Permission, level);
+                return refuse(WalkFault::Permission);
             }
         }
         if constexpr (UpdatingFormat<Format>) {

@@ -9,24 +9,47 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
+#include "hw/iommu/smmuv3/fault.hpp"
 #include "hw/iommu/smmuv3/vmsa_s1.hpp"
 #include "hw/iommu/smmuv3/vmsa_s2.hpp"
 #include "iommu/memory.hpp"
 
 namespace iommu::smmu {
 
+// What must be as it was for something kept of a walk to be good.
+struct WalkKey {
+    std::uint64_t context = 0;  // StreamEntry::Hot::serial; 0: none
+    std::uint64_t epoch = 0;    // of the TLB: Tlb::Ticket
+    std::uint64_t ram = 0;      // RamMap::generation()
+    friend bool operator==(const WalkKey&, const WalkKey&) = default;
+};
+
+// A thread's last refusal by a stage 1 descriptor.  QEMU asks for a refused DMA once per
+// piece: while the descriptor reads the same, so does the answer.
+struct LastRefusal {
+    WalkKey key{};
+    std::uint64_t page = 0;
+    Rights wanted{};
+    const std::byte* host = nullptr;
+    std::uint64_t descriptor = 0;
+    std::optional<Fault> record;
+
+    bool stands(const WalkKey& now, const Transaction& access) const
+    {
+        return key.context == now.context && key == now &&
+               page == access.address.value >> 12 && wanted == needed(access) &&
+               __atomic_load_n(reinterpret_cast<const std::uint64_t*>(host),
+                               __ATOMIC_ACQUIRE) == descriptor;
+    }
+};
+
 // Level 3 tables of streams with one stage.
 template <typename Format>
 class LastTables {
 public:
-    // What must be as it was.
-    struct Key {
-        std::uint64_t context = 0;  // StreamEntry::Hot::serial; 0: none
-        std::uint64_t epoch = 0;    // of the TLB: Tlb::Ticket
-        std::uint64_t ram = 0;      // RamMap::generation()
-        friend bool operator==(const Key&, const Key&) = default;
-    };
+    using Key = WalkKey;
 
     struct Table {
         Key key{};

@@ -100,6 +100,9 @@ bool stage1(const VmsaStage1& format, const SecondStage& s2, TableReader& memory
         why = error.unreadable;
     } else {
         why = {event_of(error.why), Stage::S1, Purpose::Input, Ipa{}, Gpa{}};
+        why.descriptor_read = error.entry_read;
+        why.descriptor_at = error.entry_at;
+        why.descriptor = error.entry_raw;
     }
     return false;
 }

@@ -18,6 +18,9 @@ struct Problem {
     Ipa ipa{};
     Gpa fetched_from{};
     bool recorded = true;  // false: what was read so far says not to
+    // The stage 1 descriptor that refused, where one did.
+    bool descriptor_read = false;
+    std::uint64_t descriptor_at = 0, descriptor = 0;
 };
 
 // Stage 2 of a stream, if it has one.

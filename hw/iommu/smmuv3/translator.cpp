@@ -138,6 +138,7 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
     StreamEntry::Cached by;
     Problem why;
     auto& slot = stream.slot(access.substream);
+    const auto ticket = tlb_.begin();
     const auto found = find_context(stream, access.substream, by, why);
     if (found == Found::Nothing) {
         record = refuse(why, Context{}, stream.id, access);
@@ -155,6 +156,7 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
     }
     if (!translate_by(by, slot, access, out, why)) {
         record = refuse(why, by.context, stream.id, access);
+        keep_refusal(by.hot, access, ticket, why, record);
         return Outcome::Kind::Aborted;
     }
     return by.context.route == Context::Route::Bypass ? Outcome::Kind::Bypassed
@@ -195,9 +197,9 @@ bool Translator::through_stage2(const StreamEntry::Cached& by, StreamEntry::Slot
             .log2size = leaf.log2size,
             .attributes = leaf.allowed.bits});
     if (leaf.level == 3 && built_.tlb && ticket.settled()) {
-        LastTables<VmsaStage2>::keep(
-            {by.hot.serial, ticket.epoch, memory_.ram().generation()}, input.value,
-            by.context.s2.format, leaf.table, leaf.above, memory_.ram());
+        LastTables<VmsaStage2>::keep(walk_key(by.hot, ticket), input.value,
+                                     by.context.s2.format, leaf.table, leaf.above,
+                                     memory_.ram());
     }
     fill(out, access, leaf.output, leaf.log2size, leaf.allowed);
     return true;
@@ -231,12 +233,41 @@ bool Translator::through_stage1(const StreamEntry::Cached& by, StreamEntry::Slot
             .inner_log2size = nested ? outer.log2size : std::uint8_t{0},
             .inner_input = inner.output.value});
     if (inner.level == 3 && !nested && built_.tlb && ticket.settled()) {
-        LastTables<VmsaStage1>::keep(
-            {by.hot.serial, ticket.epoch, memory_.ram().generation()},
-            access.address.value, format, Gpa{inner.table.value}, inner.above,
-            memory_.ram());
+        LastTables<VmsaStage1>::keep(walk_key(by.hot, ticket), access.address.value,
+                                     format, Gpa{inner.table.value}, inner.above,
+                                     memory_.ram());
     }
     fill(out, access, outer.output, size, allowed);
+    return true;
+}
+
+void Translator::keep_refusal(const Hot& hot, const Transaction& access,
+                              Tlb::Ticket ticket, const Problem& why,
+                              const std::optional<Fault>& record)
+{
+    // Through a stage 2 the record would differ with the address.
+    if (!why.descriptor_read || !built_.tlb || !ticket.settled() ||
+        static_cast<Regime>(hot.regime()) != Regime::Stage1) {
+        return;
+    }
+    if (const auto* host = memory_.ram().find(Gpa{why.descriptor_at}, 8)) {
+        last_refusal_ = {walk_key(hot, ticket), access.address.value >> 12,
+                         needed(access),        host,
+                         why.descriptor,        record};
+    }
+}
+
+bool Translator::refused_again(const Hot& hot, const Transaction& access,
+                               std::optional<Fault>& record) const
+{
+    if (last_refusal_.key.context != hot.serial ||
+        !last_refusal_.stands(walk_key(hot, tlb_.begin()), access)) {
+        return false;
+    }
+    record = last_refusal_.record;
+    if (record) {
+        record->input = access.address;
+    }
     return true;
 }
 
@@ -246,8 +277,7 @@ bool Translator::nearby(const Hot& hot, StreamEntry::Slot& slot,
 {
     const auto ticket = tlb_.begin();
     const auto va = access.address.value;
-    const auto* table = LastTables<Format>::find(
-        {hot.serial, ticket.epoch, memory_.ram().generation()}, va);
+    const auto* table = LastTables<Format>::find(walk_key(hot, ticket), va);
     if (table == nullptr) {
         return false;
     }

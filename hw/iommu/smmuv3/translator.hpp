@@ -36,11 +36,14 @@ public:
         if (!read(stream, slot, access.substream, hot)) [[unlikely]] {
             return resolve(stream, access, out, record);
         }
-        auto kind = cached(hot, slot, access, out);
-        if (kind == Outcome::Kind::Aborted && nearby(hot, slot, access, out)) {
-            kind = Outcome::Kind::Translated;
+        const auto kind = cached(hot, slot, access, out);
+        if (kind != Outcome::Kind::Aborted) [[likely]] {
+            return kind;
         }
-        return kind != Outcome::Kind::Aborted ? kind
+        if (refused_again(hot, access, record)) {
+            return Outcome::Kind::Aborted;
+        }
+        return nearby(hot, slot, access, out) ? Outcome::Kind::Translated
                                               : resolve(stream, access, out, record);
     }
     Outcome translate(StreamEntry& stream, const Transaction& access) noexcept
@@ -149,6 +152,16 @@ private:
         return allowed ? Outcome::Kind::Translated : Outcome::Kind::Aborted;
     }
 
+    WalkKey walk_key(const Hot& hot, Tlb::Ticket ticket) const
+    {
+        return {hot.serial, ticket.epoch, memory_.ram().generation()};
+    }
+    // What this thread was refused last, asked again, piece by piece.
+    bool refused_again(const Hot& hot, const Transaction& access,
+                       std::optional<Fault>& record) const;
+    void keep_refusal(const Hot& hot, const Transaction& access, Tlb::Ticket ticket,
+                      const Problem& why, const std::optional<Fault>& record);
+
     // By a table that a walk of this thread just ended in.  False: to be resolved.
     bool nearby(const Hot& hot, StreamEntry::Slot& slot, const Transaction& access,
                 Translation& out);
@@ -184,6 +197,7 @@ private:
     std::atomic<std::uint64_t> every_stream_{1};
     std::array<std::atomic<std::uint64_t>, 1u << stream_slot_bits> streams_{};
     Tlb tlb_;
+    static thread_local inline LastRefusal last_refusal_{};
     // Of the last by-address invalidation; only their one caller looks.
     std::uint64_t last_space_ = ~std::uint64_t{0};
     Tlb::Tag last_tag_{};

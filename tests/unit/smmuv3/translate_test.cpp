@@ -191,6 +191,38 @@ TEST_F(Translate, Smmu_3_17_ThePageNextToAWalkedOneIsReadFromItsOwnDescriptor)
     EXPECT_EQ(fault(reading(va + 0x3000)).id, EventId::F_ACCESS);
 }
 
+// A refusal that is asked again says the same, of the address that was asked; and no
+// longer than the descriptor that refused.
+TEST_F(Translate, Smmu_7_3_13_ARefusalRepeatedIsRecordedForItsOwnAddress)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va + 0x1000, 0x8000'2000);
+    for (unsigned piece = 0; piece < 64; piece += 4) {
+        const auto f = fault(reading(va + piece));
+        EXPECT_EQ(f.id, EventId::F_TRANSLATION);
+        EXPECT_EQ(f.input.value, va + piece);
+    }
+    // Another kind of access to the same page is its own refusal.
+    EXPECT_EQ(fault(writing(va + 64)).access, Access::Write);
+    EXPECT_EQ(fault(reading(va + 0x2000)).input.value, va + 0x2000);
+    EXPECT_EQ(fault(reading(va)).access, Access::Read);
+    guest.map_s1(root, va, 0x8000'1000);  // no TLBI: what was invalid is not cached
+    EXPECT_EQ(output(reading(va + 64)), 0x8000'1040u);
+}
+
+TEST_F(Translate, Smmu_4_3_ARefusalEndsWithItsConfiguration)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va + 0x1000, 0x8000'2000);
+    EXPECT_EQ(fault(reading(va)).id, EventId::F_TRANSLATION);
+    const auto other = guest.table();
+    guest.map_s1(other, va, 0x9000'1000);
+    guest.cd(0, Guest::s1_cd(other, 6));
+    EXPECT_EQ(fault(reading(va + 4)).id, EventId::F_TRANSLATION);  // CFGI_CD is missing
+    guest.translator.invalidate_cd(StreamId{3}, SubstreamId{0}, true);
+    EXPECT_EQ(output(reading(va + 8)), 0x9000'1008u);
+}
+
 TEST_F(Translate, Smmu_3_17_ATlbiOfAnythingEndsTheTablesThatWereKept)
 {
     const auto root = use_stage1();
