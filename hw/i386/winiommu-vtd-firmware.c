@@ -120,24 +120,15 @@ static void describe_affinity(WiDmarRhsa* affinity, uint32_t domain)
 /* Functions that are part of the root complex and keep translations of their own. */
 static void describe_caches(Scopes* scopes, WiDmarSatc* satc, const WinIommuVtd* s)
 {
-    char** ids = g_strsplit(s->cached_functions, ":", -1);
+    for (unsigned i = 0; i < s->cached->len; i++) {
+        const WinIommuVtdCached* function =
+            &g_array_index(s->cached, WinIommuVtdCached, i);
 
-    for (char** id = ids; *id; id++) {
-        DeviceState* found = qdev_find_recursive(sysbus_get_default(), *id);
-        PCIBus* bus;
-
-        if (!found || !object_dynamic_cast(OBJECT(found), TYPE_PCI_DEVICE)) {
-            refuse("cached-functions", *id, "there is no PCI function with that id");
-        }
-        bus = pci_get_bus(PCI_DEVICE(found));
-        if (!pci_bus_is_root(bus)) {
-            refuse("cached-functions", *id, "it is not on a root bus");
-        }
         add_scope(scopes,
-                  (WiDmarScope){.type = WI_SCOPE_ENDPOINT, .start_bus = pci_bus_num(bus)},
-                  PCI_DEVICE(found)->devfn);
+                  (WiDmarScope){.type = WI_SCOPE_ENDPOINT,
+                                .start_bus = pci_bus_num(function->bus)},
+                  function->devfn);
     }
-    g_strfreev(ids);
     satc->atc_required = s->caches_required;
     satc->scopes = (const WiDmarScope*)scopes->entries->data;
     satc->scope_count = scopes->entries->len;
@@ -247,7 +238,7 @@ static void* make_dmar(WinIommuVtd* s, const WiAcpiIds* ids, size_t* size)
                    .affinities = &affinity,
                    .affinity_count = s->proximity_domain != WI_ACPI_NONE,
                    .integrated_caches = &satc,
-                   .integrated_cache_count = s->cached_functions != NULL};
+                   .integrated_cache_count = s->cached && s->cached->len};
     const char* problem = NULL;
     void* table;
 
@@ -259,7 +250,7 @@ static void* make_dmar(WinIommuVtd* s, const WiAcpiIds* ids, size_t* size)
     if (s->proximity_domain != WI_ACPI_NONE) {
         describe_affinity(&affinity, s->proximity_domain);
     }
-    if (s->cached_functions) {
+    if (dmar.integrated_cache_count) {
         describe_caches(&cached_scopes, &satc, s);
     }
     dmar.named_devices = (const WiDmarAndd*)named->data;

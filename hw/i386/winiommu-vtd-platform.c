@@ -106,8 +106,7 @@ static void mark(GArray* ports, const char* property, const char* list, size_t m
     g_strfreev(ids);
 }
 
-/* When every device is there: exits with a message if a property names none of them. */
-void winiommu_vtd_mark_ports(WinIommuVtd* s)
+static void mark_ports(WinIommuVtd* s)
 {
     s->ports = g_array_new(false, false, sizeof(MarkedPort));
     mark(s->ports, "external-ports", s->external_ports, offsetof(MarkedPort, external));
@@ -116,6 +115,50 @@ void winiommu_vtd_mark_ports(WinIommuVtd* s)
     mark(s->ports, "d3-hot-plug-ports", s->d3_hot_plug_ports,
          offsetof(MarkedPort, hot_plug_in_d3));
 }
+
+/* ---------------------------------------------------------------- SATC */
+
+static WinIommuVtdCached find_cached(const char* id)
+{
+    DeviceState* found = qdev_find_recursive(sysbus_get_default(), id);
+    PCIDevice* device;
+
+    if (!found || !object_dynamic_cast(OBJECT(found), TYPE_PCI_DEVICE)) {
+        error_report(
+            "winiommu-vtd: cached-functions: there is no PCI function with the id "
+            "'%s'",
+            id);
+        exit(1);
+    }
+    device = PCI_DEVICE(found);
+    if (!pci_bus_is_root(pci_get_bus(device))) {
+        error_report("winiommu-vtd: cached-functions: '%s' is not on a root bus", id);
+        exit(1);
+    }
+    return (WinIommuVtdCached){pci_get_bus(device), device->devfn};
+}
+
+static void find_caches(WinIommuVtd* s)
+{
+    char** ids = g_strsplit(s->cached_functions ?: "", ":", -1);
+
+    s->cached = g_array_new(false, false, sizeof(WinIommuVtdCached));
+    for (char** id = ids; *id; id++) {
+        const WinIommuVtdCached function = find_cached(*id);
+
+        g_array_append_val(s->cached, function);
+    }
+    g_strfreev(ids);
+}
+
+/* When every device is there: exits with a message if a property names none of them. */
+void winiommu_vtd_find_named(WinIommuVtd* s)
+{
+    mark_ports(s);
+    find_caches(s);
+}
+
+/* ---------------------------------------------------------------- SSDT */
 
 /* Where QEMU's DSDT has the port.  It does not describe what is on expander buses. */
 static WiRootPort describe_port(const WinIommuVtd* s, const MarkedPort* port,

@@ -110,7 +110,7 @@ static void machine_done(Notifier* notifier, void* data)
                      BUS(s->bus)->name);
         exit(1);
     }
-    winiommu_vtd_mark_ports(s);
+    winiommu_vtd_find_named(s);
     winiommu_host_refresh(&s->host);
 }
 

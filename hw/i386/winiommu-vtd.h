@@ -22,6 +22,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(WinIommuVtd, WINIOMMU_VTD)
 #define WI_HPET_BUS 0xff
 #define WI_HPET_DEVFN 8
 
+/* A function of a SATC. */
+typedef struct WinIommuVtdCached {
+    PCIBus* bus;
+    int devfn;
+} WinIommuVtdCached;
+
 struct WinIommuVtd {
     X86IOMMUState parent_obj;
 
@@ -39,13 +45,14 @@ struct WinIommuVtd {
     uint32_t proximity_domain; /* or WI_ACPI_NONE */
     char* cached_functions;    /* SATC: ids of PCI functions, with colons between */
     bool caches_required;
+    GArray* cached;      /* found by winiommu_vtd_find_named() */
     char* named_devices; /* ANDD: PATH@BUS:DEVICE.FUNCTION, with + between */
 
     /* What the SSDT says about root ports: their ids, with colons between. */
     char* external_ports;
     char* accessible_ports;
     char* d3_hot_plug_ports;
-    GArray* ports; /* found by winiommu_vtd_mark_ports() */
+    GArray* ports; /* found by winiommu_vtd_find_named() */
 
     uint32_t interrupt_changes;
     Notifier machine_done;
@@ -59,7 +66,7 @@ void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* lin
 /* winiommu-vtd-platform.c */
 bool winiommu_vtd_has_hpet_messages(void);
 bool winiommu_vtd_grant_native_pcie(PCIBus* bus, Error** errp);
-void winiommu_vtd_mark_ports(WinIommuVtd* s);
+void winiommu_vtd_find_named(WinIommuVtd* s);
 void winiommu_vtd_build_ssdt(Object* device, GArray* table_data, BIOSLinker* linker,
                              const char* oem_id, const char* oem_table_id);
 

@@ -206,10 +206,10 @@ TEST_F(Vtd_Firmware, IntegratedFunctionsWithCachesAreListed)
               (Bytes{5, 0, 16, 0, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 4, 0}));
     refuse(
         {"-device", "winiommu-vtd,cached-functions=a:c", "-device", "winiommu-dma,id=a"},
-        "cached-functions=c: there is no PCI function with that id");
+        "cached-functions: there is no PCI function with the id 'c'");
     refuse({"-device", "winiommu-vtd,cached-functions=a", "-device",
             "pcie-root-port,id=far", "-device", "winiommu-dma,id=a,bus=far"},
-           "cached-functions=a: it is not on a root bus");
+           "cached-functions: 'a' is not on a root bus");
 }
 
 // VT-d 8.7 "ACPI Name-space Device Declaration Structure", and its scope, type 5,
