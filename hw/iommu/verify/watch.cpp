@@ -173,14 +173,17 @@ std::vector<Invalidation> Watch::since(std::uint64_t ns) const
 void Watch::note_used(const Subject& s)
 {
     domains_.set(s.domain & 0xffff);
-    spaces_[std::uint64_t{s.domain} << 32 | s.space] = true;
+    if (spaces_.size() < kept_spaces) {
+        spaces_.insert(std::uint64_t{s.domain} << 32 | s.space);
+    }
 }
 
 bool Watch::used(std::uint32_t domain, std::uint32_t space) const
 {
     return space == Subject::none || space == Invalidation::any
                ? domains_.test(domain & 0xffff)
-               : spaces_.contains(std::uint64_t{domain} << 32 | space);
+               : spaces_.size() >= kept_spaces ||
+                     spaces_.contains(std::uint64_t{domain} << 32 | space);
 }
 
 // --- the record

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -135,7 +136,8 @@ private:
         bool translates = false;
     };
     static constexpr std::size_t kept_translations = 2048, kept_unsynced = 64,
-                                 kept_configs = 4096, kept_recent = 16;
+                                 kept_configs = 4096, kept_recent = 16,
+                                 kept_spaces = 65536;
 
     struct Counts {
         std::uint64_t accesses = 0, refused = 0;
@@ -177,7 +179,7 @@ private:
     std::map<std::uint32_t, Counts> counts_;
     static Told& told();  // this thread, of the access it is at
     std::bitset<65536> domains_;
-    std::map<std::uint64_t, bool> spaces_;  // by domain and space
+    std::set<std::uint64_t> spaces_;  // domain and space
 };
 
 }  // namespace iommu::verify
