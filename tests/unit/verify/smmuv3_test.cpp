@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Verify mode of the SMMUv3: each rule is triggered once, and once it must not be.
+#include <random>
+
 #include "tests/unit/verify/smmuv3_site.hpp"
 
 using namespace iommu;
@@ -323,4 +325,25 @@ TEST(Verify_Smmu, TheStoreIsBounded)
     }
     EXPECT_EQ(s.findings("WI-SMMU-STALE-TLB"), 256u);
     EXPECT_NE(s.json().find("\"lost\": 144"), std::string::npos);
+}
+
+TEST(Verify_Smmu, ANonsensicalGuestDoesNoHarm)
+{
+    SmmuSite s;
+    std::mt19937_64 random(7);
+    for (unsigned round = 0; round < 3000; ++round) {
+        const auto at = ram_base + 0x3'0000 + random() % 0x5'0000 / 8 * 8;
+        s.store(at, random() % 3 == 0 ? random() : (at & ~0xfffull) | 3 | 1u << 10);
+        s.store(SmmuSite::strtab + random() % 64 * 64,
+                random() | 1 | (random() % 2 != 0 ? 0b101 << 1 : 0));
+        s.access(static_cast<unsigned>(random() % 600), random() % 2 != 0,
+                 static_cast<unsigned>(random() % 64));
+        constexpr std::uint64_t opcodes[] = {CFGI_STE,   CFGI_ALL,      CFGI_CD,
+                                             TLBI_NH_VA, TLBI_NSNH_ALL, SYNC};
+        const auto opcode = opcodes[random() % 6];
+        s.submit(opcode | (random() & ~0x4ffull), random());
+        s.w32(GERRORN, s.r32(GERROR));  // a refused command is taken back
+    }
+    EXPECT_LE(s.findings("WI-"), 256u);
+    EXPECT_NE(s.json().find("\"lost\": "), std::string::npos);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Verify mode of the VT-d unit: each rule is triggered once, and once it must not be.
+#include <random>
+
 #include "tests/unit/verify/record_file.hpp"
 #include "tests/unit/verify/vtd_site.hpp"
 
@@ -332,4 +334,29 @@ TEST(Record_Vtd, HoldsTheWalkAndInterruptFaults)
     ASSERT_EQ(all[1].type, 2u);
     EXPECT_EQ(number(all[1].payload, 16, 4), 0x22u);
     EXPECT_EQ(number(all[1].payload, 0, 4), 0x10u);
+}
+
+TEST(Verify_Vtd, ANonsensicalGuestDoesNoHarm)
+{
+    ScalableSite s;
+    std::mt19937_64 random(7);
+    for (unsigned round = 0; round < 3000; ++round) {
+        const auto at = 0x1000 + random() % 0x7000 / 8 * 8;
+        s.put(at, {random() % 3 == 0 ? random() : (random() & 0x3'f000) | 0x49});
+        s.tagged(random() % 0x10'0000,
+                 {static_cast<std::uint32_t>(random() % 80), random() % 2 != 0},
+                 random() % 2 != 0, static_cast<unsigned>(random() % 32));
+        constexpr std::uint64_t types[] = {1, 2, 4, 5, 6, 7};
+        s.submit(types[random() % 6] | (random() & ~0xfffull) | random() % 4 << 4,
+                 random());
+        s.w32(FSTS, 0x71);  // a refused descriptor is taken back
+        if (round % 64 == 0) {
+            s.w64(IQT, s.r64(IQH));
+        }
+        const vtd::Message request{Gpa{0xfee0'0000 | (random() & 0xfffff)},
+                                   static_cast<std::uint32_t>(random())};
+        s.watch.interrupt(SourceId{0x10}, request,
+                          s.unit.remap_interrupt(SourceId{0x10}, request));
+    }
+    EXPECT_LE(s.findings("WI-"), 256u);
 }
