@@ -110,6 +110,21 @@ const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size);
  * if *good, else one line that says what is wrong.  `arguments` may be NULL.
  */
 char* wi_iommu_ask(WiIommu* iommu, const char* topic, const char* arguments, bool* good);
+/*
+ * Sets "fault-action" to "record" or "stop", or "fault-filter".  NULL, or a line as
+ * above: then nothing has changed.
+ */
+char* wi_iommu_adjust(WiIommu* iommu, const char* option, const char* value);
+
+/* Whom introspection asks and tells; each may be NULL.  Called on any thread. */
+typedef struct WiFaultWatch {
+    void* opaque;
+    int64_t (*virtual_time)(void* opaque); /* nanoseconds */
+    void (*stop)(void* opaque);            /* the machine is to stop at once */
+} WiFaultWatch;
+
+/* Before the first access.  Copied. */
+void wi_iommu_watch_faults(WiIommu* iommu, const WiFaultWatch* watch);
 
 /* Attributes of an access, or-ed. */
 enum {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "iommu/answers.hpp"
+#include "iommu/fault_history.hpp"
 #include "iommu/host.hpp"
 #include "iommu/memory.hpp"
 #include "iommu/transaction.hpp"
@@ -86,6 +87,10 @@ public:
     // wrong.
     virtual bool ask(std::string_view topic, std::string_view arguments,
                      std::string& answer) = 0;
+    // What introspection does on its own: fault-action, fault-filter.  Empty, or one line
+    // that says what is wrong; then nothing has changed.
+    virtual std::string adjust(std::string_view option, std::string_view value) = 0;
+    FaultHistory& history() { return history_; }
 
     // Moves on when an answer given before may no longer hold: after each register write
     // (the C interface sees to that), and before software is told that commands
@@ -93,6 +98,7 @@ public:
     Epoch& epoch() { return epoch_; }
 
 private:
+    FaultHistory history_;
     Epoch epoch_;
 };
 

@@ -28,6 +28,10 @@
 
 namespace iommu {
 
+namespace introspect {
+class TlbView;  // shows the entries
+}
+
 class Tlb {
 public:
     static constexpr unsigned ways = 4;
@@ -126,6 +130,8 @@ public:
     void invalidate_inner(std::uint16_t domain, std::uint64_t first, std::uint64_t last);
 
 private:
+    friend class introspect::TlbView;
+
     static constexpr unsigned domain_bits = 10, space_bits = 12, link_bits = 12;
     using Counter = std::atomic<std::uint32_t>;
     template <unsigned Bits>

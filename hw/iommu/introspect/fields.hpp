@@ -3,8 +3,11 @@
 // declarations themselves, so that nothing is spelled twice.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -80,6 +83,20 @@ struct FieldList {
         json.open_object();
         (write_one<Field>(json, descriptor), ...);
         json.close_object();
+    }
+
+    // The same of doublewords as they stand in memory: at least as many as D has.
+    static void write_words(Json& json, std::span<const std::uint64_t> raw)
+    {
+        D d;
+        std::copy_n(raw.begin(), d.dword.size(), d.dword.begin());
+        write(json, d);
+    }
+    static std::string describe(std::span<const std::uint64_t> raw)
+    {
+        Json json;
+        write_words(json, raw);
+        return json.str();
     }
 
 private:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // An SMMUv3 asked about itself: docs/specs/introspection.rst.
-#include "hw/iommu/introspect/arguments.hpp"
-#include "hw/iommu/introspect/narrate.hpp"
-#include "hw/iommu/introspect/smmuv3_walk.hpp"
+#include "hw/iommu/introspect/fields.hpp"
+#include "hw/iommu/introspect/smmuv3_views.hpp"
 #include "hw/iommu/smmuv3/requester.hpp"
+#include "hw/iommu/smmuv3/spec/events.hpp"
 
 namespace iommu::smmu {
 
@@ -18,32 +18,35 @@ std::string_view substream_key(const Arguments& arguments)
     return arguments.has("pasid") ? "pasid" : "ssid";
 }
 
+std::string_view event_name(unsigned event)
+{
+    return introspect::name_of_value(static_cast<EventId>(event));
+}
+void write_noted_record(Json& json, const RefusedNote& note)
+{
+    introspect::write_record(json, static_cast<EventId>(note.event), note.raw);
+}
+
+// As Translator::tag puts it together.
+introspect::TlbOwner owner_of(std::uint64_t context)
+{
+    introspect::TlbOwner owner;
+    owner.domain = context & 0xffff;
+    if ((context >> 32 & 1) == 0) {
+        owner.space = context >> 16 & 0xffff;
+    }
+    owner.nested = context >> 40 == 3;
+    return owner;
+}
+
 }  // namespace
 
-// The questions, each with the keys it knows.  False: the arguments say what is wrong.
-class Smmuv3::Views {
-public:
-    explicit Views(Smmuv3& smmu) : smmu_(smmu) {}
-
-    bool answer(std::string_view topic, std::string_view text, Json& json,
-                std::string& error);
-
-private:
-    void walk(Arguments& arguments, Json& json);
-    void stream(Arguments& arguments, Json& json);
-    StreamId stream_id(Arguments& arguments) const
-    {
-        const auto bits = smmu_.configuration_.capabilities.sid_bits;
-        return StreamId{static_cast<std::uint32_t>(
-            arguments.required_requester("sid", (std::uint64_t{1} << bits) - 1))};
-    }
-    introspect::SmmuWorld world() const
-    {
-        return {smmu_.configuration_.capabilities, smmu_.settings(), smmu_.memory_};
-    }
-
-    Smmuv3& smmu_;
-};
+StreamId Smmuv3::Views::stream_id(Arguments& arguments) const
+{
+    const auto bits = smmu_.configuration_.capabilities.sid_bits;
+    return StreamId{static_cast<std::uint32_t>(
+        arguments.required_requester("sid", (std::uint64_t{1} << bits) - 1))};
+}
 
 void Smmuv3::Views::walk(Arguments& arguments, Json& json)
 {
@@ -80,6 +83,12 @@ void Smmuv3::Views::stream(Arguments& arguments, Json& json)
     json.close_object();
 }
 
+void Smmuv3::Views::tlb(Arguments& arguments, Json& json)
+{
+    introspect::write_tlb(json, arguments, smmu_.engine_.tlb(), {"vmid", "asid"},
+                          Translator::tag_of, owner_of);
+}
+
 bool Smmuv3::Views::answer(std::string_view topic, std::string_view text, Json& json,
                            std::string& error)
 {
@@ -90,10 +99,26 @@ bool Smmuv3::Views::answer(std::string_view topic, std::string_view text, Json& 
         if (error.empty()) {
             walk(arguments, json);
         }
-    } else if (topic == "stream") {
+    } else if (topic == "stream" || topic == "context") {
         error = arguments.parse(text, {"sid", "ssid", "pasid"});
         if (error.empty()) {
             stream(arguments, json);
+        }
+    } else if (topic == "faults") {
+        error = arguments.parse(text, {"sid", "limit"});
+        if (error.empty()) {
+            introspect::write_faults(json, arguments, smmu_.history(),
+                                     write_noted_record);
+        }
+    } else if (topic == "tlb-entries") {
+        error = arguments.parse(text, {"vmid", "asid", "address", "limit"});
+        if (error.empty()) {
+            tlb(arguments, json);
+        }
+    } else if (topic == "queues" || topic == "stats") {
+        error = arguments.parse(text, {});
+        if (error.empty()) {
+            topic == "stats" ? stats(json, event_name) : queues(json);
         }
     } else {
         error = "there is no such question";
@@ -111,6 +136,30 @@ bool Smmuv3::ask(std::string_view topic, std::string_view arguments, std::string
     const bool good = Views(*this).answer(topic, arguments, json, error);
     answer = good ? json.str() : std::string(topic) + ": " + error;
     return good;
+}
+
+std::string Smmuv3::adjust(std::string_view option, std::string_view value)
+{
+    std::string error;
+    if (!introspect::set_fault_option(history(), option, value, event_name, error)) {
+        error = "there is no such option";
+    }
+    return error.empty() ? error : std::string(option) + ": " + error;
+}
+
+void Smmuv3::note_refusal(StreamId stream, const Transaction& access, const Fault* fault)
+{
+    RefusedNote note;
+    note.requester = static_cast<std::uint32_t>(stream);
+    note.access = access;
+    if (fault) {
+        note.event = static_cast<unsigned>(fault->id);
+        note.name = event_name(note.event);
+        note.recorded = true;
+        note.raw = encode(*fault, configuration_.capabilities.oas_bits);
+        note.words = 4;
+    }
+    history().note(note);
 }
 
 }  // namespace iommu::smmu

@@ -18,27 +18,17 @@ namespace {
 
 using namespace smmu;
 
-template <typename Fields, typename D>
-std::string fields_of(std::span<const std::uint64_t> raw)
-{
-    D d;
-    std::copy_n(raw.begin(), d.dword.size(), d.dword.begin());
-    Json json;
-    Fields::write(json, d);
-    return json.str();
-}
-
 std::string describe_stage1(std::uint64_t raw, int level, EntryKind kind)
 {
     const bool leaf = kind == EntryKind::Leaf || (kind == EntryKind::Bad && level == 3);
-    return leaf ? fields_of<Stage1LeafFields, Stage1Leaf>({&raw, 1})
-                : fields_of<Stage1TableFields, Stage1Table>({&raw, 1});
+    return leaf ? Stage1LeafFields::describe({&raw, 1})
+                : Stage1TableFields::describe({&raw, 1});
 }
 std::string describe_stage2(std::uint64_t raw, int level, EntryKind kind)
 {
     const bool leaf = kind == EntryKind::Leaf || (kind == EntryKind::Bad && level == 3);
-    return leaf ? fields_of<Stage2LeafFields, Stage2Leaf>({&raw, 1})
-                : fields_of<Stage2TableFields, Stage2Table>({&raw, 1});
+    return leaf ? Stage2LeafFields::describe({&raw, 1})
+                : Stage2TableFields::describe({&raw, 1});
 }
 
 class Teller {
@@ -80,7 +70,7 @@ void Teller::tell_structure(const char* name, Gpa at, std::optional<Ipa> ipa)
     if (step.raw.empty()) {
         step.problem = name_of(WalkFault::Unreadable);
     } else {
-        step.fields = fields_of<Fields, D>(step.raw);
+        step.fields = Fields::describe(step.raw);
     }
     story_.add(std::move(step));
 }
@@ -234,9 +224,11 @@ void write_verdict(Json& json, const Outcome& outcome, unsigned oas_bits)
     json.close_object();
 }
 
-void write_record(Json& json, const Fault& fault, const EventWords& words)
+}  // namespace
+
+void write_record(Json& json, EventId id, const EventWords& words)
 {
-    switch (fault.id) {
+    switch (id) {
     case EventId::F_STE_FETCH:
     case EventId::F_CD_FETCH:
         return FetchRecordFields::write(json, FetchRecord{words});
@@ -252,8 +244,6 @@ void write_record(Json& json, const Fault& fault, const EventWords& words)
     }
 }
 
-}  // namespace
-
 void write_event(Json& json, const Fault& fault, unsigned oas_bits)
 {
     const auto words = encode(fault, oas_bits);
@@ -263,7 +253,7 @@ void write_event(Json& json, const Fault& fault, unsigned oas_bits)
         .key("raw")
         .words(words)
         .key("fields");
-    write_record(json, fault, words);
+    write_record(json, fault.id, words);
     json.close_object();
 }
 

@@ -7,6 +7,9 @@
 
 namespace iommu::introspect {
 
+// The fields of an event record.
+void write_record(Json& json, smmu::EventId id,
+                  const std::array<std::uint64_t, 4>& words);
 // The event record as software finds it: name, number, raw, fields.
 void write_event(Json& json, const smmu::Fault& fault, unsigned oas_bits);
 

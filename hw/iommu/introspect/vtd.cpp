@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A VT-d unit asked about itself: docs/specs/introspection.rst.
-#include "hw/iommu/introspect/arguments.hpp"
-#include "hw/iommu/introspect/narrate.hpp"
-#include "hw/iommu/introspect/vtd_walk.hpp"
+#include "hw/iommu/introspect/fields.hpp"
+#include "hw/iommu/introspect/vtd_views.hpp"
 #include "hw/iommu/vtd/device.hpp"
 
 namespace iommu::vtd {
@@ -10,29 +9,49 @@ namespace iommu::vtd {
 using introspect::Arguments;
 using introspect::Json;
 
-// The questions, each with the keys it knows.  False: the arguments say what is wrong.
-class Vtd::Views {
-public:
-    explicit Views(Vtd& vtd) : vtd_(vtd) {}
+namespace {
 
-    bool answer(std::string_view topic, std::string_view text, Json& json,
-                std::string& error);
+std::string_view reason_name(unsigned reason)
+{
+    return introspect::name_of_value(static_cast<FaultReason>(reason));
+}
+void write_noted_record(Json& json, const RefusedNote& note)
+{
+    introspect::write_record(json, static_cast<FaultReason>(note.event),
+                             {note.raw[0], note.raw[1]});
+}
+template <typename AnyFault>
+RefusedNote note_of(const AnyFault& fault, bool muted)
+{
+    RefusedNote note;
+    note.requester = static_cast<std::uint32_t>(fault.source);
+    note.event = static_cast<unsigned>(fault.reason);
+    note.name = reason_name(note.event);
+    note.recorded = !muted;
+    const auto record = encode(fault);
+    note.raw = {record.dword[0], record.dword[1]};
+    note.words = 2;
+    return note;
+}
 
-private:
-    void walk(Arguments& arguments, Json& json);
-    void context(Arguments& arguments, Json& json);
-    static SourceId source_id(Arguments& arguments)
-    {
-        return SourceId{
-            static_cast<std::uint16_t>(arguments.required_requester("sid", 0xffff))};
+SourceId source_id(Arguments& arguments)
+{
+    return SourceId{
+        static_cast<std::uint16_t>(arguments.required_requester("sid", 0xffff))};
+}
+
+// As tags.hpp puts it together.
+introspect::TlbOwner owner_of(std::uint64_t context)
+{
+    introspect::TlbOwner owner;
+    owner.domain = context & 0xffff;
+    if (const auto space = context >> 16; space >> 20 == 0) {
+        owner.space = space;
     }
-    introspect::VtdWorld world() const
-    {
-        return {vtd_.configuration_, vtd_.settings(), vtd_.memory_};
-    }
+    return owner;
+}
 
-    Vtd& vtd_;
-};
+}  // namespace
 
 void Vtd::Views::walk(Arguments& arguments, Json& json)
 {
@@ -69,6 +88,16 @@ void Vtd::Views::context(Arguments& arguments, Json& json)
     json.close_object();
 }
 
+void Vtd::Views::tlb(Arguments& arguments, Json& json)
+{
+    introspect::write_tlb(
+        json, arguments, vtd_.translator_.tlb(), {"domain", "pasid"},
+        [](std::uint64_t context) {
+            return Tlb::tag(context, context & 0xffff, context >> 16);
+        },
+        owner_of);
+}
+
 bool Vtd::Views::answer(std::string_view topic, std::string_view text, Json& json,
                         std::string& error)
 {
@@ -78,10 +107,25 @@ bool Vtd::Views::answer(std::string_view topic, std::string_view text, Json& jso
         if (error.empty()) {
             walk(arguments, json);
         }
-    } else if (topic == "context") {
+    } else if (topic == "stream" || topic == "context") {
         error = arguments.parse(text, {"sid", "pasid"});
         if (error.empty()) {
             context(arguments, json);
+        }
+    } else if (topic == "faults") {
+        error = arguments.parse(text, {"sid", "limit"});
+        if (error.empty()) {
+            introspect::write_faults(json, arguments, vtd_.history(), write_noted_record);
+        }
+    } else if (topic == "tlb-entries") {
+        error = arguments.parse(text, {"domain", "pasid", "address", "limit"});
+        if (error.empty()) {
+            tlb(arguments, json);
+        }
+    } else if (topic == "queues" || topic == "stats") {
+        error = arguments.parse(text, {});
+        if (error.empty()) {
+            topic == "stats" ? stats(json, reason_name) : queues(json);
         }
     } else {
         error = "there is no such question";
@@ -99,6 +143,31 @@ bool Vtd::ask(std::string_view topic, std::string_view arguments, std::string& a
     const bool good = Views(*this).answer(topic, arguments, json, error);
     answer = good ? json.str() : std::string(topic) + ": " + error;
     return good;
+}
+
+std::string Vtd::adjust(std::string_view option, std::string_view value)
+{
+    std::string error;
+    if (!introspect::set_fault_option(history(), option, value, reason_name, error)) {
+        error = "there is no such option";
+    }
+    return error.empty() ? error : std::string(option) + ": " + error;
+}
+
+void Vtd::Refusals::refused(const Fault& fault, bool muted)
+{
+    auto note = note_of(fault, muted);
+    note.access = fault.request;
+    history.note(note);
+}
+
+// VT-d 11.4.7.6, field FI: the interrupt index stands where an address does.
+void Vtd::Refusals::refused(const InterruptFault& fault, bool muted)
+{
+    auto note = note_of(fault, muted);
+    note.access.address = Iova{note.raw[0]};
+    note.access.access = Access::Write;
+    history.note(note);
 }
 
 }  // namespace iommu::vtd

@@ -26,22 +26,13 @@ namespace {
 
 using namespace introspect;
 
-template <typename Fields, typename D>
-std::string fields_of(std::span<const std::uint64_t> raw)
-{
-    D d;
-    std::copy_n(raw.begin(), d.dword.size(), d.dword.begin());
-    Json json;
-    Fields::write(json, d);
-    return json.str();
-}
 std::string describe_first(std::uint64_t raw, int, EntryKind)
 {
-    return fields_of<FirstStageEntryFields, FirstStageEntry>({&raw, 1});
+    return FirstStageEntryFields::describe({&raw, 1});
 }
 std::string describe_second(std::uint64_t raw, int, EntryKind)
 {
-    return fields_of<SecondStageEntryFields, SecondStageEntry>({&raw, 1});
+    return SecondStageEntryFields::describe({&raw, 1});
 }
 
 // The structures of a mode, in the order they are read.
@@ -50,15 +41,14 @@ struct Structure {
     std::string (*fields)(std::span<const std::uint64_t> raw);
 };
 constexpr Structure legacy[] = {
-    {"root entry", fields_of<RootEntryFields, RootEntry>},
-    {"context entry", fields_of<ContextEntryFields, ContextEntry>},
+    {"root entry", RootEntryFields::describe},
+    {"context entry", ContextEntryFields::describe},
 };
 constexpr Structure scalable[] = {
-    {"scalable-mode root entry", fields_of<ScalableRootEntryFields, ScalableRootEntry>},
-    {"scalable-mode context entry",
-     fields_of<ScalableContextEntryFields, ScalableContextEntry>},
-    {"PASID directory entry", fields_of<PasidDirectoryEntryFields, PasidDirectoryEntry>},
-    {"PASID table entry", fields_of<PasidTableEntryFields, PasidTableEntry>},
+    {"scalable-mode root entry", ScalableRootEntryFields::describe},
+    {"scalable-mode context entry", ScalableContextEntryFields::describe},
+    {"PASID directory entry", PasidDirectoryEntryFields::describe},
+    {"PASID table entry", PasidTableEntryFields::describe},
 };
 
 // The last refusal of the judging translator.
@@ -70,6 +60,7 @@ struct Heard final : RefusalListener {
         fault = f;
         muted = m;
     }
+    void refused(const InterruptFault&, bool) override {}
 };
 
 }  // namespace
@@ -306,8 +297,19 @@ void write_fault(Json& json, const vtd::Fault& fault)
         .key("raw")
         .words(record.dword)
         .key("fields");
-    FaultRecordFields::write(json, record);
+    write_record(json, fault.reason, record.dword);
     json.close_object();
+}
+
+// VT-d 7.1.3: 20h to 2fh are interrupt remapping's.
+void write_record(Json& json, vtd::FaultReason reason,
+                  const std::array<std::uint64_t, 2>& words)
+{
+    if (static_cast<unsigned>(reason) >> 4 == 2) {
+        InterruptFaultRecordFields::write(json, vtd::InterruptFaultRecord{words});
+    } else {
+        FaultRecordFields::write(json, vtd::FaultRecord{words});
+    }
 }
 
 void walk(Json& json, const VtdWorld& world, SourceId source, const Transaction& access)

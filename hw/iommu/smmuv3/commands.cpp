@@ -203,6 +203,7 @@ void Smmuv3::stop_commands(CommandError error, Command command)
 
 Smmuv3::Executed Smmuv3::execute(Command command)
 {
+    ++executed_[static_cast<std::uint8_t>(command[Command::opcode])];
     switch (command[Command::opcode]) {
     case Opcode::CMD_SYNC:
         return execute_sync(command);

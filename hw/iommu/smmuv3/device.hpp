@@ -65,6 +65,7 @@ public:
     GuestMemory& memory() override { return memory_; }
     bool ask(std::string_view topic, std::string_view arguments,
              std::string& answer) override;
+    std::string adjust(std::string_view option, std::string_view value) override;
 
     // Before software runs; nullptr for nobody.  Told at once what is configured.
     void observe(Observer* observer);
@@ -158,6 +159,8 @@ private:
     // events.cpp: SMMU 7.2 to 7.4.
     enum class Recorded : std::uint8_t { Discarded, Appended, FirstAppended, Aborted };
     void record(const Fault&);
+    // introspect/smmuv3.cpp: for people.  `fault` may be nullptr.
+    void note_refusal(StreamId stream, const Transaction& access, const Fault* fault);
     Recorded append(const std::array<std::uint64_t, 4>& words);
     bool store_event(Ring, const std::array<std::uint64_t, 4>& words);
 
@@ -186,6 +189,7 @@ private:
     mutable std::mutex reporting_;
     Registers registers_;
     bool consuming_ = false;
+    std::array<std::uint64_t, 256> executed_{};  // commands by opcode, for people
     bool command_error_ = false;  // GERROR.CMDQ_ERR != GERRORN.CMDQ_ERR
 
     // How often software has written a register.

@@ -28,6 +28,7 @@ public:
         if (fault && !RefusedPieces::continues(this, access, smmu_.register_writes())) {
             smmu_.record(*fault);
         }
+        smmu_.note_refusal(id_, access, fault ? &*fault : nullptr);
         return Result::Refused;
     }
     bool bypassed() const override { return smmu_.engine_.bypassed(entry_); }

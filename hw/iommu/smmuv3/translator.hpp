@@ -76,6 +76,15 @@ public:
     void invalidate_va(Vmid vmid, std::optional<Asid> asid, const AddressRange& range);
     void invalidate_ipa(Vmid vmid, const AddressRange& range);
 
+    // For introspection: the cache, and the tag of an entry by its context.
+    const Tlb& tlb() const { return tlb_; }
+    static Tlb::Tag tag_of(std::uint64_t context)
+    {
+        return tag(static_cast<Regime>(context >> 40),
+                   Vmid{static_cast<std::uint16_t>(context)},
+                   Asid{static_cast<std::uint16_t>(context >> 16)});
+    }
+
 private:
     using Hot = StreamEntry::Hot;
 

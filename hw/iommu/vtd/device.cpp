@@ -47,6 +47,8 @@ Vtd::Vtd(const Configuration& configuration, Host& host)
       faults_(host, configuration.fault_records), interrupts_(memory_, faults_),
       translator_(configuration_, memory_, faults_, epoch())
 {
+    translator_.listen(refusals_);
+    interrupts_.listen(refusals_);
     publish();
     publish_interrupts();
 }

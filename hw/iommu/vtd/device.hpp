@@ -36,6 +36,7 @@ public:
     GuestMemory& memory() override { return memory_; }
     bool ask(std::string_view topic, std::string_view arguments,
              std::string& answer) override;
+    std::string adjust(std::string_view option, std::string_view value) override;
 
     // Before software runs; nullptr for nobody.  Told at once what is configured.
     void observe(Observer* observer);
@@ -52,7 +53,14 @@ public:
     unsigned host_address_bits() const { return configuration_.haw_bits(); }
 
 private:
-    class Views;  // introspect/vtd.cpp
+    // introspect/vtd.cpp
+    class Views;
+    struct Refusals final : RefusalListener {
+        explicit Refusals(FaultHistory& to) : history(to) {}
+        void refused(const Fault& fault, bool muted) override;
+        void refused(const InterruptFault& fault, bool muted) override;
+        FaultHistory& history;
+    };
 
     // Everything software can read back but what FaultLog holds, and the two pointers
     // that GCMD latched.
@@ -116,11 +124,13 @@ private:
     Observer* observer_ = nullptr;
     GuestMemory memory_;
     FaultLog faults_;
+    Refusals refusals_{history()};
     InterruptRemapper interrupts_;
     Translator translator_;
     Registers r_;
     EventMessage invalidation_event_;
     bool processing_ = false;
+    std::array<std::uint64_t, 128> executed_{};  // descriptors by type, for people
     bool writing_ = false;
 };
 

@@ -25,6 +25,16 @@ struct InterruptFault {
     std::uint16_t index = 0;
 };
 
+// Told of each request that is refused, recorded or (FPD) muted, on any thread.
+class RefusalListener {
+public:
+    virtual void refused(const Fault& fault, bool muted) = 0;
+    virtual void refused(const InterruptFault& fault, bool muted) = 0;
+
+protected:
+    ~RefusalListener() = default;
+};
+
 constexpr FaultRecord encode(const Fault& f)
 {
     const auto& r = f.request;

@@ -74,9 +74,13 @@ std::optional<Message> InterruptRemapper::remap(std::optional<SourceId> source,
         return *message;
     }
     const auto& refusal = message.error();
+    const InterruptFault fault{refusal.reason, source.value_or(SourceId{0}),
+                               refusal.index};
+    if (listener_ != nullptr) {
+        listener_->refused(fault, refusal.muted);
+    }
     if (!refusal.muted) {
-        faults_.record(
-            InterruptFault{refusal.reason, source.value_or(SourceId{0}), refusal.index});
+        faults_.record(fault);
     }
     return std::nullopt;
 }

@@ -32,6 +32,9 @@ public:
     {
     }
 
+    // Before the first request.
+    void listen(RefusalListener& listener) { listener_ = &listener; }
+
     // One caller at a time; drops what is cached (VT-d 11.4.4.1, SIRTP and IRE).
     void configure(const InterruptSettings&);
 
@@ -68,6 +71,7 @@ private:
 
     GuestMemory& memory_;
     FaultLog& faults_;
+    RefusalListener* listener_ = nullptr;
     Published<InterruptSettings> settings_;
     std::atomic<std::uint32_t> generation_{1};
     std::atomic<std::uint32_t> changes_{0};

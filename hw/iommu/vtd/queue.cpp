@@ -104,6 +104,7 @@ void Vtd::fail_queue(QueueError error)
 std::optional<QueueError> Vtd::execute(const std::array<std::uint64_t, 2>& words)
 {
     const auto type = as<AnyDescriptor>(words).type();
+    ++executed_[static_cast<std::uint8_t>(type) % executed_.size()];
     switch (type) {
     case DescriptorType::ContextCache:
         return invalidate(as<ContextCacheDescriptor>(words));

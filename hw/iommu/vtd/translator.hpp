@@ -48,15 +48,6 @@ struct PageRange {
     }
 };
 
-// Told of each request that is refused, recorded or (FPD) muted, on any thread.
-class RefusalListener {
-public:
-    virtual void refused(const Fault& fault, bool muted) = 0;
-
-protected:
-    ~RefusalListener() = default;
-};
-
 class Translator {
 public:
     Translator(const Configuration& configuration, GuestMemory& memory, FaultLog& faults,
@@ -86,6 +77,9 @@ public:
     // copies of page tables may be, and what was put off because it was too much.
     void allow_copying();
     void finish_copying();
+
+    // For introspection.
+    const Tlb& tlb() const { return tlb_; }
 
 private:
     friend class Narrator;  // introspect/vtd_walk.cpp

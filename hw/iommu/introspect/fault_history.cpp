@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "iommu/fault_history.hpp"
+
+#include <chrono>
+
+namespace iommu {
+
+void FaultHistory::set_action(Action action)
+{
+    const std::lock_guard guard(lock_);
+    action_ = action;
+}
+
+FaultHistory::Action FaultHistory::action() const
+{
+    const std::lock_guard guard(lock_);
+    return action_;
+}
+
+void FaultHistory::set_filter(const Filter& filter)
+{
+    const std::lock_guard guard(lock_);
+    filter_ = filter;
+}
+
+std::string FaultHistory::filter() const
+{
+    const std::lock_guard guard(lock_);
+    return filter_.text;
+}
+
+bool FaultHistory::matches(const RefusedNote& n) const
+{
+    const auto& f = filter_;
+    const auto address = n.access.address.value;
+    return (!f.requester || *f.requester == n.requester) &&
+           (!f.pasid ||
+            (n.access.substream.present && n.access.substream.value == *f.pasid)) &&
+           f.first <= address && address <= f.last && (!f.event || *f.event == n.event) &&
+           (!f.access || *f.access == n.access.access);
+}
+
+// As common/pieces.hpp, but for refusals without a record as well.
+bool FaultHistory::continues(const RefusedNote& before, const RefusedNote& now)
+{
+    const auto& a = before.access;
+    const auto& b = now.access;
+    const auto step = b.address.value - before.last.value;
+    return b.delivery == Delivery::Pieces && before.requester == now.requester &&
+           before.event == now.event && a.access == b.access &&
+           a.substream == b.substream && step != 0 && step <= 8 &&
+           before.last.value >> 12 == b.address.value >> 12;
+}
+
+void FaultHistory::note(RefusedNote n)
+{
+    bool stop = false;
+    {
+        const std::lock_guard guard(lock_);
+        n.last = n.access.address;
+        auto* newest = total_ == 0 ? nullptr : &notes_[(total_ - 1) % kept];
+        if (newest != nullptr && continues(*newest, n)) {
+            newest->last = n.last;
+            return;
+        }
+        n.serial = total_;
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        n.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+        n.virtual_ns = watch_.virtual_time ? watch_.virtual_time(watch_.opaque) : 0;
+        if (notes_.size() < kept) {
+            notes_.push_back(n);
+        } else {
+            notes_[total_ % kept] = n;
+        }
+        ++total_;
+        ++by_event_[n.event];
+        if (by_requester_.size() < sources || by_requester_.count(n.requester) != 0) {
+            ++by_requester_[n.requester];
+        } else {
+            ++uncounted_;
+        }
+        stop = action_ == Action::Stop && watch_.stop && matches(n);
+        stops_ += stop;
+    }
+    if (stop) {
+        watch_.stop(watch_.opaque);
+    }
+}
+
+FaultHistory::Look FaultHistory::look() const
+{
+    const std::lock_guard guard(lock_);
+    Look out{total_, stops_, uncounted_, by_requester_, by_event_, {}};
+    const auto count = notes_.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        out.notes.push_back(notes_[(total_ - count + i) % kept]);
+    }
+    return out;
+}
+
+}  // namespace iommu

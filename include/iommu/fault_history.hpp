@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The last refused accesses of a device, for people: kept whether or not software is
+// told, and the place that asks for the machine to stop.  Refusals come from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "iommu/capi.h"
+#include "iommu/transaction.hpp"
+
+namespace iommu {
+
+struct RefusedNote {
+    std::uint32_t requester = 0;
+    Transaction access{};
+    // EventId or fault reason and its name; 0: refused without an event of its own.
+    unsigned event = 0;
+    std::string_view name{};
+    bool recorded = false;               // software is told, if it has set up how
+    std::array<std::uint64_t, 4> raw{};  // the record, `words` of them
+    unsigned words = 0;
+
+    // Filled in by FaultHistory.
+    std::uint64_t serial = 0;
+    std::int64_t wall_ns = 0;     // since 1970, UTC
+    std::int64_t virtual_ns = 0;  // of the machine
+    Iova last{};                  // of an access that came in pieces
+};
+
+class FaultHistory {
+public:
+    static constexpr std::size_t kept = 256;
+    static constexpr std::size_t sources = 1024;  // counted one by one; the rest together
+
+    // Which refusals stop the machine.  What is absent matches all.
+    struct Filter {
+        std::optional<std::uint32_t> requester{}, pasid{};
+        std::uint64_t first = 0, last = ~std::uint64_t{0};
+        std::optional<unsigned> event{};
+        std::optional<Access> access{};
+        std::string text{};
+    };
+    enum class Action : std::uint8_t { Record, Stop };
+
+    // Before the first access.
+    void watch(const WiFaultWatch& watch) { watch_ = watch; }
+
+    void set_action(Action action);
+    Action action() const;
+    void set_filter(const Filter& filter);
+    std::string filter() const;
+
+    void note(RefusedNote note);
+
+    struct Look {
+        std::uint64_t total = 0;
+        std::uint64_t stops = 0;
+        std::uint64_t uncounted = 0;  // of requesters beyond `sources`
+        std::map<std::uint32_t, std::uint64_t> by_requester;
+        std::map<unsigned, std::uint64_t> by_event;
+        std::vector<RefusedNote> notes;  // oldest first
+    };
+    Look look() const;
+
+private:
+    bool matches(const RefusedNote& note) const;
+    static bool continues(const RefusedNote& before, const RefusedNote& now);
+
+    mutable std::mutex lock_;
+    WiFaultWatch watch_{};
+    Action action_ = Action::Record;
+    Filter filter_;
+    std::vector<RefusedNote> notes_;  // a ring once it is full
+    std::uint64_t total_ = 0, stops_ = 0, uncounted_ = 0;
+    std::map<std::uint32_t, std::uint64_t> by_requester_;
+    std::map<unsigned, std::uint64_t> by_event_;
+};
+
+}  // namespace iommu
