@@ -787,9 +787,7 @@ constexpr Rule rules[] = {
     {210, Tag::Documented, 'Q',
      "Begin/EndExclusiveAccess strictly paired around every domain switch; "
      "no other DDI call and no GPU DMA between.",
-     nullptr,
-     "an obligation of the display miniport and of dxgkrnl, not of a "
-     "provider of the tables"},
+     rule_210, nullptr},
     {211, Tag::Documented, 'Q',
      "IommuIsolationRequired with no attachable IOMMU -> device start fails;"
      " mismatch between IOMMU caps and VidMm caps is an error.",

@@ -3,24 +3,26 @@
 // logical addresses are physical ones, in a domain without an allocator.  Remapping (WDDM
 // 2.9): logical addresses below what the adapter can see, given out by one.
 //
-// Not implemented: section objects, CPU mappings of objects, the frame-buffer callbacks.
+// Not implemented: the frame-buffer callbacks.
+#include "driver/display.hpp"
+
+#include <initializer_list>
+
 #include "driver/reference.hpp"
 #include "driver/slots.hpp"
-#include "driver/system.hpp"
 
 namespace iommu::driver {
 
+IOMMU_MAP_PHYSICAL_ADDRESS description(std::uint64_t base, std::uint64_t pages)
+{
+    IOMMU_MAP_PHYSICAL_ADDRESS what{};
+    what.MapType = MapPhysicalAddressTypeContiguousRange;
+    what.ContiguousRange.Base.QuadPart = static_cast<LONGLONG>(base);
+    what.ContiguousRange.Size = pages * page_size;
+    return what;
+}
+
 namespace {
-
-constexpr unsigned most_linked = 4;
-
-struct Adapter {
-    IOMMU_DMA_DOMAIN* domain = nullptr;
-    IOMMU_DMA_DEVICE* devices[most_linked] = {};
-    unsigned count = 0;
-    bool remapping = false;
-    std::uint64_t highest_visible = 0;
-};
 
 // An MDL that is mapped, and whose pages may be ours.
 struct MappedMdl {
@@ -30,35 +32,11 @@ struct MappedMdl {
     std::uint64_t pages = 0, mdl_size = 0;
 };
 
-struct PhysicalObject {
-    DXGK_PHYSICAL_MEMORY_TYPE type{};
-    std::uint64_t base = 0, pages = 0;
-    std::uint64_t* memory = nullptr;  // nullptr: I/O space
-    Adapter* adapter = nullptr;       // the one that has opened it
-    unsigned adls = 0;
-};
-
-struct Adl {
-    DXGK_ADL visible{};  // first: the handle points at it
-    DXGK_PAGE_NUMBER* list = nullptr;
-    std::uint64_t logical = 0;
-    bool mapped = false;
-};
-
 IOMMU_MAP_PHYSICAL_ADDRESS description(MDL* mdl)
 {
     IOMMU_MAP_PHYSICAL_ADDRESS what{};
     what.MapType = MapPhysicalAddressTypeMdl;
     what.Mdl.Mdl = mdl;
-    return what;
-}
-
-IOMMU_MAP_PHYSICAL_ADDRESS description(std::uint64_t base, std::uint64_t pages)
-{
-    IOMMU_MAP_PHYSICAL_ADDRESS what{};
-    what.MapType = MapPhysicalAddressTypeContiguousRange;
-    what.ContiguousRange.Base.QuadPart = static_cast<LONGLONG>(base);
-    what.ContiguousRange.Size = pages * page_size;
     return what;
 }
 
@@ -84,8 +62,10 @@ void dismantle(Adapter* a)
         DetachDeviceEx(a->devices[i]);
         DeleteDevice(a->devices[i]);
     }
-    if (a->domain != nullptr) {
-        DeleteDomain(a->domain);
+    for (auto* domain : {a->domain, a->open_domain}) {
+        if (domain != nullptr) {
+            DeleteDomain(domain);
+        }
     }
     system()->platform.destroy(a);
 }
@@ -141,6 +121,63 @@ NTSTATUS WDM_CALL StopAdapter(HANDLE hAdapter)
     require_irql(*system(), "StopAdapter", PASSIVE_LEVEL);
     dismantle(static_cast<Adapter*>(hAdapter));
     return STATUS_SUCCESS;
+}
+
+// --- exclusive access
+
+// Every device of the adapter; false: one would not, and those before it have moved.
+bool move(const Adapter& a, IOMMU_DMA_DOMAIN* to)
+{
+    bool moved = true;
+    for (unsigned i = 0; i < a.count; ++i) {
+        DetachDeviceEx(a.devices[i]);
+        moved = NT_SUCCESS(AttachDeviceEx(to, a.devices[i])) && moved;
+    }
+    return moved;
+}
+
+// Attaching is not atomic: in between the miniport keeps its hardware off memory.  [S]
+// When it will not, nothing is switched and End is not called; what End says changes
+// nothing.
+NTSTATUS WDM_CALL SwitchIsolation(HANDLE hAdapter, BOOLEAN isolated,
+                                  DXGKDDI_BEGINEXCLUSIVEACCESS* Begin,
+                                  DXGKDDI_ENDEXCLUSIVEACCESS* End)
+{
+    require_irql(*system(), "SwitchIsolation", PASSIVE_LEVEL);
+    auto& a = *static_cast<Adapter*>(hAdapter);
+    IOMMU_DMA_DOMAIN_CREATION_FLAGS none{};
+    const bool is_isolated = a.open_domain == nullptr;
+    if (a.remapping || is_isolated == (isolated != FALSE)) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    auto* open = a.open_domain;
+    if (is_isolated) {
+        const auto status =
+            CreateDomainEx(DomainTypePassThrough, none, nullptr, nullptr, &open);
+        if (!NT_SUCCESS(status)) {
+            return status;
+        }
+    }
+    DXGKARG_BEGINEXCLUSIVEACCESS begin{};
+    DXGKARG_ENDEXCLUSIVEACCESS end{};
+    auto status =
+        mutant(Mutant::NoExclusiveAccess) ? STATUS_SUCCESS : Begin(hAdapter, &begin);
+    if (NT_SUCCESS(status) || mutant(Mutant::BeginFailureIgnored)) {
+        auto* to = isolated ? a.domain : open;
+        auto* from = isolated ? open : a.domain;
+        if (!move(a, to)) {
+            status = STATUS_INSUFFICIENT_RESOURCES;
+            move(a, from);
+        }
+        End(hAdapter, &end);
+    }
+    // The pass-through domain lives while the adapter is in it.
+    const bool now_isolated = NT_SUCCESS(status) ? isolated != FALSE : is_isolated;
+    a.open_domain = now_isolated ? nullptr : open;
+    if (now_isolated) {
+        DeleteDomain(open);
+    }
+    return status;
 }
 
 // --- MDLs, isolation
@@ -211,229 +248,105 @@ MDL* make_mdl(std::uint64_t base, std::uint64_t pages, std::uint64_t& size)
     return mdl;
 }
 
-// All or nothing: a short allocation is none.
-NTSTATUS WDM_CALL AllocatePagesForMdl(HANDLE hAdapter, DXGKARGCB_ALLOCATEPAGESFORMDL* Arg)
+// Pages inside [low, high], mapped, with an MDL; all or nothing: a short allocation is
+// none.
+NTSTATUS allocate_mapped(MappedMdl& m, std::uint64_t low, std::uint64_t high,
+                         HANDLE& handle)
 {
     auto& s = *system();
-    require_irql(s, "AllocatePagesForMdl", PASSIVE_LEVEL);
-    constexpr std::uint64_t most = (1ull << 32) - page_size;
-    const auto total = Arg->TotalBytes;
-    const auto low = static_cast<std::uint64_t>(Arg->LowAddress.QuadPart);
-    const auto high = static_cast<std::uint64_t>(Arg->HighAddress.QuadPart);
-    const auto skip = static_cast<std::uint64_t>(Arg->SkipBytes.QuadPart);
-    const bool skips = skip % page_size == 0 || mutant(Mutant::SkipBytesUnchecked);
-    if (total == 0 || total > most || total % page_size != 0 || !skips || low > high) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    MappedMdl m{.adapter = static_cast<Adapter*>(hAdapter), .pages = total / page_size};
     std::uint64_t base = 0;
     m.memory = s.platform.pages(m.pages, base);
     if (m.memory == nullptr) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    const bool inside = base >= low && base + total - 1 <= high;
+    const bool inside = base >= low && base + m.pages * page_size - 1 <= high;
     const auto described =
         mutant(Mutant::ShortMdl) && m.pages > 1 ? m.pages - 1 : m.pages;
     m.mdl = inside ? make_mdl(base, described, m.mdl_size) : nullptr;
     auto status = STATUS_INSUFFICIENT_RESOURCES;
     if (m.mdl != nullptr) {
-        status = map_mdl(m.adapter, m, Arg->hMemoryHandle);
+        status = map_mdl(m.adapter, m, handle);
     }
     if (!NT_SUCCESS(status)) {
         if (m.mdl != nullptr) {
             s.platform.release(m.mdl, m.mdl_size);
         }
         s.platform.release_pages(m.memory, m.pages);
-        return status;
     }
-    Arg->pMdl = m.mdl;
-    return STATUS_SUCCESS;
+    return status;
 }
 
-// [S] The mapping goes, and is flushed, before the pages do.
-NTSTATUS WDM_CALL FreePagesFromMdl(HANDLE, const DXGKARGCB_FREEPAGESFROMMDL* Arg)
+bool free_mapped(HANDLE handle)
 {
     auto& s = *system();
-    require_irql(s, "FreePagesFromMdl", PASSIVE_LEVEL);
-    auto* m = static_cast<MappedMdl*>(Arg->hMemoryHandle);
+    auto* m = static_cast<MappedMdl*>(handle);
     if (m == nullptr || m->memory == nullptr) {
-        return STATUS_INVALID_PARAMETER;
+        return false;
     }
     unmap(m);
     s.platform.release(m->mdl, m->mdl_size);
     s.platform.release_pages(m->memory, m->pages);
     s.platform.destroy(m);
-    return STATUS_SUCCESS;
+    return true;
 }
 
-// --- physical memory objects
+constexpr std::uint64_t most_bytes = (1ull << 32) - page_size;
 
-NTSTATUS WDM_CALL CreatePhysicalMemoryObject(DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT* Arg)
+NTSTATUS WDM_CALL AllocatePagesForMdl(HANDLE hAdapter, DXGKARGCB_ALLOCATEPAGESFORMDL* Arg)
 {
-    auto& s = *system();
-    require_irql(s, "CreatePhysicalMemoryObject", PASSIVE_LEVEL);
-    if (Arg->Size == 0 || Arg->Size % page_size != 0) {
+    require_irql(*system(), "AllocatePagesForMdl", PASSIVE_LEVEL);
+    const auto total = Arg->TotalBytes;
+    const auto low = static_cast<std::uint64_t>(Arg->LowAddress.QuadPart);
+    const auto high = static_cast<std::uint64_t>(Arg->HighAddress.QuadPart);
+    const auto skip = static_cast<std::uint64_t>(Arg->SkipBytes.QuadPart);
+    const bool skips = skip % page_size == 0 || mutant(Mutant::SkipBytesUnchecked);
+    if (total == 0 || total > most_bytes || total % page_size != 0 || !skips ||
+        low > high) {
         return STATUS_INVALID_PARAMETER;
     }
-    const bool io = Arg->Type == DXGK_PHYSICAL_MEMORY_TYPE_IO_SPACE;
-    const auto io_base = static_cast<std::uint64_t>(Arg->IOSpace.BaseAddress.QuadPart);
-    if (io && io_base % page_size != 0) {
+    MappedMdl m{.adapter = static_cast<Adapter*>(hAdapter), .pages = total / page_size};
+    const auto status = allocate_mapped(m, low, high, Arg->hMemoryHandle);
+    if (NT_SUCCESS(status)) {
+        Arg->pMdl = m.mdl;
+    }
+    return status;
+}
+
+// [S] The mapping goes, and is flushed, before the pages do.
+NTSTATUS WDM_CALL FreePagesFromMdl(HANDLE, const DXGKARGCB_FREEPAGESFROMMDL* Arg)
+{
+    require_irql(*system(), "FreePagesFromMdl", PASSIVE_LEVEL);
+    return free_mapped(Arg->hMemoryHandle) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
+// A run of pages is aligned to its size rounded up to a power of two: it crosses no
+// boundary that is not smaller than itself.
+NTSTATUS WDM_CALL AllocateContiguousMemory(HANDLE hAdapter,
+                                           DXGKARGCB_ALLOCATECONTIGUOUSMEMORY* Arg)
+{
+    require_irql(*system(), "AllocateContiguousMemory", PASSIVE_LEVEL);
+    const auto bytes = Arg->NumberOfBytes;
+    const auto low = static_cast<std::uint64_t>(Arg->LowestAcceptableAddress.QuadPart);
+    const auto high = static_cast<std::uint64_t>(Arg->HighestAcceptableAddress.QuadPart);
+    const auto boundary =
+        static_cast<std::uint64_t>(Arg->BoundaryAddressMultiple.QuadPart);
+    if (bytes == 0 || bytes > most_bytes || low > high ||
+        (boundary != 0 && (boundary < bytes || (boundary & (boundary - 1)) != 0))) {
         return STATUS_INVALID_PARAMETER;
     }
-    if (!io && Arg->Type != DXGK_PHYSICAL_MEMORY_TYPE_MDL &&
-        Arg->Type != DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY) {
-        return STATUS_NOT_SUPPORTED;
+    MappedMdl m{.adapter = static_cast<Adapter*>(hAdapter),
+                .pages = (bytes + page_size - 1) / page_size};
+    const auto status = allocate_mapped(m, low, high, Arg->hMemoryHandle);
+    if (NT_SUCCESS(status)) {
+        Arg->pMemory = m.memory;
     }
-    auto* o = s.platform.make<PhysicalObject>();
-    if (o == nullptr) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    o->type = Arg->Type;
-    o->pages = Arg->Size / page_size;
-    o->base = io_base;
-    o->adapter = static_cast<Adapter*>(Arg->hAdapter);
-    if (!io) {
-        o->memory = s.platform.pages(o->pages, o->base);
-        if (o->memory == nullptr) {
-            s.platform.destroy(o);
-            return STATUS_INSUFFICIENT_RESOURCES;
-        }
-    }
-    Arg->hPhysicalMemoryObject = o;
-    Arg->hAdapterMemoryObject = o->adapter == nullptr ? nullptr : o;
-    return STATUS_SUCCESS;
+    return status;
 }
 
-VOID WDM_CALL
-DestroyPhysicalMemoryObject(const DXGKARGCB_DESTROY_PHYSICAL_MEMORY_OBJECT* Arg)
+NTSTATUS WDM_CALL FreeContiguousMemory(HANDLE, const DXGKARGCB_FREECONTIGUOUSMEMORY* Arg)
 {
-    auto& s = *system();
-    require_irql(s, "DestroyPhysicalMemoryObject", PASSIVE_LEVEL);
-    auto* o = static_cast<PhysicalObject*>(Arg->hPhysicalMemoryObject);
-    if (o->memory != nullptr) {
-        s.platform.release_pages(o->memory, o->pages);
-    }
-    s.platform.destroy(o);
-}
-
-// One adapter an object.
-NTSTATUS WDM_CALL OpenPhysicalMemoryObject(DXGKARGCB_OPEN_PHYSICAL_MEMORY_OBJECT* Arg)
-{
-    require_irql(*system(), "OpenPhysicalMemoryObject", PASSIVE_LEVEL);
-    auto* o = static_cast<PhysicalObject*>(Arg->hPhysicalMemoryObject);
-    const bool taken = o->adapter != nullptr && !mutant(Mutant::ObjectOpensTwice);
-    if (taken || Arg->hAdapter == nullptr) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    o->adapter = static_cast<Adapter*>(Arg->hAdapter);
-    Arg->hAdapterMemoryObject = o;
-    return STATUS_SUCCESS;
-}
-
-VOID WDM_CALL ClosePhysicalMemoryObject(const DXGKARGCB_CLOSE_PHYSICAL_MEMORY_OBJECT* Arg)
-{
-    require_irql(*system(), "ClosePhysicalMemoryObject", PASSIVE_LEVEL);
-    static_cast<PhysicalObject*>(Arg->hAdapterMemoryObject)->adapter = nullptr;
-}
-
-// --- address descriptor lists, remapping
-
-NTSTATUS map_adl(const PhysicalObject& o, Adl& adl, std::uint64_t first,
-                 std::uint64_t pages)
-{
-    auto* a = o.adapter;
-    auto what = description(o.base + first * page_size, pages);
-    constexpr ULONG both = IOMMU_ACCESS_READ | IOMMU_ACCESS_WRITE;
-    if (!a->remapping) {
-        adl.logical = o.base + first * page_size;
-        return MapIdentityRangeEx(a->domain, both, &what);
-    }
-    IOMMU_DMA_LOGICAL_ADDRESS highest = a->highest_visible;
-    return MapLogicalRangeEx(a->domain, both, &what, nullptr, nullptr,
-                             mutant(Mutant::VisibilityIgnored) ? nullptr : &highest,
-                             &adl.logical);
-}
-
-void unmap_adl(const PhysicalObject& o, const Adl& adl)
-{
-    const auto pages = adl.visible.PageCount;
-    auto what = description(adl.logical, pages);
-    if (mutant(Mutant::AdlStaysMapped)) {
-        return;
-    }
-    if (o.adapter->remapping) {
-        UnmapLogicalRange(o.adapter->domain, adl.logical, pages);
-    } else {
-        UnmapIdentityRangeEx(o.adapter->domain, &what);
-    }
-}
-
-bool list_pages(Adl& adl, std::uint64_t pages)
-{
-    adl.list = static_cast<DXGK_PAGE_NUMBER*>(
-        system()->platform.allocate(pages * sizeof(DXGK_PAGE_NUMBER)));
-    for (std::uint64_t i = 0; adl.list != nullptr && i < pages; ++i) {
-        adl.list[i] = adl.logical / page_size + i;
-    }
-    adl.visible.Pages = adl.list;
-    return adl.list != nullptr;
-}
-
-NTSTATUS WDM_CALL AllocateAdl(DXGKARGCB_ALLOCATE_ADL* Arg)
-{
-    auto& s = *system();
-    require_irql(s, "AllocateAdl", PASSIVE_LEVEL);
-    auto* o = static_cast<PhysicalObject*>(Arg->hAdapterMemoryObject);
-    const auto size = o == nullptr ? 0 : o->pages * page_size;
-    const bool granular = (Arg->Offset % page_size == 0 && Arg->Size % page_size == 0) ||
-                          mutant(Mutant::AdlAlignmentIgnored);
-    if (o == nullptr || o->adapter == nullptr || !granular || Arg->Size == 0 ||
-        Arg->Offset > size || Arg->Size > size - Arg->Offset ||
-        Arg->Flags.Reserved != 0) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    const bool contiguous = o->type == DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY ||
-                            o->type == DXGK_PHYSICAL_MEMORY_TYPE_IO_SPACE;
-    if (Arg->Flags.RequireContiguous && !contiguous &&
-        !mutant(Mutant::ContiguousAlwaysGranted)) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    auto* adl = s.platform.make<Adl>();
-    if (adl == nullptr) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    const auto pages = Arg->Size / page_size;
-    auto status = map_adl(*o, *adl, Arg->Offset / page_size, pages);
-    adl->visible.PageCount = static_cast<UINT32>(pages);
-    if (NT_SUCCESS(status) && !contiguous && !list_pages(*adl, pages)) {
-        unmap_adl(*o, *adl);
-        status = STATUS_INSUFFICIENT_RESOURCES;
-    }
-    if (!NT_SUCCESS(status)) {
-        s.platform.destroy(adl);
-        return status;
-    }
-    if (contiguous) {
-        adl->visible.Flags.Contiguous = 1;
-        adl->visible.BasePageNumber = adl->logical / page_size;
-    }
-    ++o->adls;
-    Arg->pAdl = &adl->visible;
-    return STATUS_SUCCESS;
-}
-
-VOID WDM_CALL FreeAdl(const DXGKARGCB_FREE_ADL* Arg)
-{
-    auto& s = *system();
-    require_irql(s, "FreeAdl", PASSIVE_LEVEL);
-    auto* o = static_cast<PhysicalObject*>(Arg->hAdapterMemoryObject);
-    auto* adl = reinterpret_cast<Adl*>(Arg->pAdl);
-    unmap_adl(*o, *adl);
-    if (adl->list != nullptr) {
-        s.platform.release(adl->list, adl->visible.PageCount * sizeof(DXGK_PAGE_NUMBER));
-    }
-    s.platform.destroy(adl);
-    --o->adls;
+    require_irql(*system(), "FreeContiguousMemory", PASSIVE_LEVEL);
+    return free_mapped(Arg->hMemoryHandle) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
 
 constexpr WdmDisplay the_display{StartAdapter,
@@ -447,7 +360,12 @@ constexpr WdmDisplay the_display{StartAdapter,
                                  OpenPhysicalMemoryObject,
                                  ClosePhysicalMemoryObject,
                                  AllocateAdl,
-                                 FreeAdl};
+                                 FreeAdl,
+                                 AllocateContiguousMemory,
+                                 FreeContiguousMemory,
+                                 MapPhysicalMemory,
+                                 UnmapPhysicalMemory,
+                                 SwitchIsolation};
 
 }  // namespace
 

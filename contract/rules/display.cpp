@@ -72,6 +72,7 @@ Object object(Test& t, const Gpu& g, DXGK_PHYSICAL_MEMORY_TYPE type, unsigned pa
     arg.hAdapter = open ? g.adapter : nullptr;
     arg.Size = pages * page;
     arg.Type = type;
+    arg.CacheType = DXGK_MEMORY_CACHING_TYPE_CACHED;
     if (type == DXGK_PHYSICAL_MEMORY_TYPE_IO_SPACE) {
         arg.IOSpace.BaseAddress.QuadPart = static_cast<LONGLONG>(t.memory(pages));
     }
@@ -164,6 +165,31 @@ void rule_207(Test& t)
     }
 }
 
+// The callback of 11.2 that no rule of its own names: what is said of pages holds for it.
+static void contiguous_memory(Test& t, const Gpu& g)
+{
+    DXGKARGCB_ALLOCATECONTIGUOUSMEMORY arg{};
+    arg.NumberOfBytes = 3 * page;
+    arg.HighestAcceptableAddress.QuadPart = static_cast<LONGLONG>(sees_all);
+    if (g.display->AllocateContiguousMemory == nullptr ||
+        !t.ok(g.display->AllocateContiguousMemory(g.adapter, &arg),
+              "AllocateContiguousMemory")) {
+        return;
+    }
+    // Memory is in the same order for the processor as for the bus.
+    const auto known = t.memory();
+    const auto* memory = static_cast<volatile char*>(arg.pMemory);
+    const auto at =
+        known + static_cast<std::uint64_t>(
+                    memory - reinterpret_cast<volatile char*>(t.home.at(known)));
+    for (unsigned i = 0; i < 3; ++i) {
+        t.reaches(Who::PciA, at + i * page, at + i * page, "contiguous memory is mapped");
+    }
+    const DXGKARGCB_FREECONTIGUOUSMEMORY undo{arg.hMemoryHandle};
+    t.ok(g.display->FreeContiguousMemory(g.adapter, &undo), "FreeContiguousMemory");
+    t.proposed(!t.try_dma(Who::PciA, at, false), "its mapping is gone");
+}
+
 void rule_208(Test& t)
 {
     const auto g = gpu(t, isolating());
@@ -174,6 +200,7 @@ void rule_208(Test& t)
         const DXGKARGCB_FREEPAGESFROMMDL undo{arg.hMemoryHandle};
         t.ok(g.display->FreePagesFromMdl(g.adapter, &undo), "FreePagesFromMdl");
         t.proposed(!t.try_dma(Who::PciA, at, false), "the mapping is gone");
+        contiguous_memory(t, g);
     }
 }
 
@@ -188,6 +215,63 @@ void rule_209(Test& t)
         t.reaches(Who::PciA, pages[0], pages[0], "the lead adapter");
         t.reaches(Who::PciB, pages[0], pages[0], "the linked adapter");
     }
+}
+
+namespace {
+
+// What the miniport is told around a switch of domains.
+struct Exclusive {
+    unsigned begun = 0, ended = 0;
+    bool paired = true, refuse = false;
+};
+Exclusive exclusive;
+
+NTSTATUS WDM_CALL begin_exclusive(HANDLE, DXGKARG_BEGINEXCLUSIVEACCESS*)
+{
+    exclusive.paired = exclusive.paired && exclusive.begun == exclusive.ended;
+    exclusive.begun += exclusive.refuse ? 0 : 1;
+    return exclusive.refuse ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;
+}
+NTSTATUS WDM_CALL end_exclusive(HANDLE, DXGKARG_ENDEXCLUSIVEACCESS*)
+{
+    ++exclusive.ended;
+    exclusive.paired = exclusive.paired && exclusive.begun == exclusive.ended;
+    return STATUS_SUCCESS;
+}
+
+}  // namespace
+
+void rule_210(Test& t)
+{
+    exclusive = {};
+    const auto g = gpu(t, isolating());
+    if (!g) {
+        return;
+    }
+    const auto toggle = g.display->SwitchIsolation;
+    if (toggle == nullptr) {
+        t.not_applicable("the provider's display port driver switches no domains");
+        return;
+    }
+    const auto other = t.memory();
+    const std::uint64_t pages[] = {t.memory()};
+    MdlOf mdl(pages, 1);
+    DXGKARGCB_MAPMDLTOIOMMU arg{mdl, nullptr};
+    t.ok(g.display->MapMdlToIommu(g.adapter, &arg), "MapMdlToIommu");
+    t.ok(toggle(g.adapter, FALSE, begin_exclusive, end_exclusive), "to pass-through");
+    t.that(exclusive.begun == 1 && exclusive.ended == 1, "one Begin and one End");
+    t.reaches(Who::PciA, other, other, "the new domain, for the lead");
+    t.reaches(Who::PciB, other, other, "and for the linked adapter");
+    t.ok(toggle(g.adapter, TRUE, begin_exclusive, end_exclusive), "and back");
+    t.that(exclusive.begun == 2 && exclusive.ended == 2, "a Begin and an End again");
+    t.that(exclusive.paired, "End follows Begin");
+    t.blocked(Who::PciA, other, "only the isolated domain, for the lead");
+    t.blocked(Who::PciB, other, "and for the linked adapter");
+    t.reaches(Who::PciA, pages[0], pages[0], "what was mapped in it");
+    exclusive.refuse = true;
+    t.fails(toggle(g.adapter, FALSE, begin_exclusive, end_exclusive), "Begin refused");
+    t.proposed(exclusive.ended == 2, "then End is not called");
+    t.proposed(!t.try_dma(Who::PciA, other, false), "and nothing is switched");
 }
 
 void rule_211(Test& t)
@@ -255,6 +339,13 @@ void rule_214(Test& t)
         DXGK_ADL* adl = nullptr;
         const auto list = object(t, g, DXGK_PHYSICAL_MEMORY_TYPE_MDL, 4);
         t.fails(adl_of(g, list.opened, 0, 4 * page, adl, true), "of an MDL object");
+        const auto section = object(t, g, DXGK_PHYSICAL_MEMORY_TYPE_SECTION, 4);
+        t.fails(adl_of(g, section.opened, 0, 4 * page, adl, true), "of a section");
+        DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT uncached{};
+        uncached.hAdapter = g.adapter;
+        uncached.Size = page;
+        uncached.Type = DXGK_PHYSICAL_MEMORY_TYPE_SECTION;
+        t.fails(g.display->CreatePhysicalMemoryObject(&uncached), "an uncached section");
         for (const auto type : {DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY,
                                 DXGK_PHYSICAL_MEMORY_TYPE_IO_SPACE}) {
             const auto o = object(t, g, type, 4);
@@ -265,6 +356,29 @@ void rule_214(Test& t)
     }
 }
 
+// MapPhysicalMemory: what a device writes to a page is there for the processor.
+static void processor_sees(Test& t, const Gpu& g, HANDLE physical, const DXGK_ADL& adl)
+{
+    DXGKARGCB_MAP_PHYSICAL_MEMORY map{};
+    map.hPhysicalMemoryObject = physical;
+    map.Offset = 2 * page;
+    map.Size = page;
+    if (g.display->MapPhysicalMemory == nullptr ||
+        !t.ok(g.display->MapPhysicalMemory(&map), "MapPhysicalMemory")) {
+        return;
+    }
+    auto* word = static_cast<volatile std::uint64_t*>(map.pMappedAddress);
+    std::uint64_t value = t.pattern();
+    const auto sent = value;
+    *word = 0;
+    const Dma out{.who = Who::PciA, .address = address(adl, 2), .write = true};
+    t.that(t.home.dma(out, value) && *word == sent, "the object's page 2, as mapped");
+    const DXGKARGCB_UNMAP_PHYSICAL_MEMORY undo{physical, map.pMappedAddress, page};
+    g.display->UnmapPhysicalMemory(&undo);
+    map.Size = 3 * page;
+    t.fails(g.display->MapPhysicalMemory(&map), "a mapping beyond the object's end");
+}
+
 void rule_215(Test& t)
 {
     const auto g = gpu(t, remapping());
@@ -272,10 +386,12 @@ void rule_215(Test& t)
         return;
     }
     for (const auto type :
-         {DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY, DXGK_PHYSICAL_MEMORY_TYPE_MDL}) {
+         {DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY, DXGK_PHYSICAL_MEMORY_TYPE_MDL,
+          DXGK_PHYSICAL_MEMORY_TYPE_SECTION}) {
         const auto o = object(t, g, type, 4);
         DXGK_ADL* adl = nullptr;
         if (t.ok(adl_of(g, o.opened, 0, 4 * page, adl), "AllocateAdl")) {
+            processor_sees(t, g, o.physical, *adl);
             for (unsigned i = 0; i < 4; ++i) {
                 std::uint64_t value = t.pattern(), back = 0;
                 const auto sent = value;

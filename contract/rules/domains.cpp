@@ -284,6 +284,7 @@ void rule_32(Test& t)
     t.reaches(Who::PciA, spot, at, "DMA through it works");
     t.ok(t.io.DetachDeviceEx(s.device), "DetachDeviceEx");
     t.ok(t.io.DeleteDomain(s.domain), "DeleteDomain after the detach");
+    t.blocked(Who::PciA, spot, "what was mapped in it is gone");
 }
 
 void rule_33(Test& t)

@@ -482,8 +482,9 @@ void rule_125(Test& t)
     }
     const std::uint64_t at[] = {t.memory()};
     MdlOf mdl(at, 1);
-    auto* d = t.translate();
+    auto* d = t.attached().domain;
     t.ok(t.v1.MapLogicalRange(d, read_write, mdl, spot), "MapLogicalRange");
+    t.reaches(Who::PciA, spot, at[0], "the page is mapped");
     t.status(t.v1.MapLogicalRange(d, read_write, mdl, spot), STATUS_IN_USE, "overlap");
     t.status(t.v1.MapLogicalRange(t.buddy(), read_write, mdl, spot), STATUS_NOT_SUPPORTED,
              "on a Buddy domain");

@@ -214,6 +214,7 @@ void rule_206(Test& t);
 void rule_207(Test& t);
 void rule_208(Test& t);
 void rule_209(Test& t);
+void rule_210(Test& t);
 void rule_211(Test& t);
 void rule_212(Test& t);
 void rule_213(Test& t);

@@ -346,6 +346,7 @@ void rule_166(Test& t)
     t.reaches(Who::PciA, spot + page, at, "the segment is as it was");
     t.ok(t.io.UnmapReservedLogicalRange(&segment), "UnmapReserved");
     t.ok(t.io.FreeReservedLogicalAddressRange(r.token), "FreeReserved");
+    t.blocked(Who::PciA, spot + page, "no page of it is mapped");
     const auto other = t.memory(4);
     t.ok(t.map(r.domain, spot, other, 4), "the range can be mapped");
     t.reaches(Who::PciA, spot + page, other + page, "and works");

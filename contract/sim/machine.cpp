@@ -120,10 +120,10 @@ const char* Machine::build_iommu()
     if (options_.findings != nullptr) {
         const WiWatch watch{this, C::found, true, nullptr, nullptr};
         wi_iommu_watch(iommu_, &watch);
-        char* error = nullptr;
+        char* why = nullptr;
         if (options_.record != nullptr &&
-            !wi_iommu_record(iommu_, options_.record, &error)) {
-            std::free(error);
+            !wi_iommu_record(iommu_, options_.record, &why)) {
+            std::free(why);
             return "the record cannot be written";
         }
     }

@@ -23,7 +23,7 @@ struct Options {
     const char* record = nullptr;  // with it, of the last start()
 };
 
-class Machine final : public Kernel {
+class Machine : public Kernel {
 public:
     Machine(const Provider& provider, const Options& options);
     ~Machine() override;

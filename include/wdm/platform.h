@@ -124,6 +124,18 @@ typedef struct WdmDisplay {
     DXGKCB_CLOSEPHYSICALMEMORYOBJECT* ClosePhysicalMemoryObject;
     DXGKCB_ALLOCATEADL* AllocateAdl;
     DXGKCB_FREEADL* FreeAdl;
+
+    DXGKCB_ALLOCATECONTIGUOUSMEMORY* AllocateContiguousMemory;
+    DXGKCB_FREECONTIGUOUSMEMORY* FreeContiguousMemory;
+    DXGKCB_MAPPHYSICALMEMORY* MapPhysicalMemory;
+    DXGKCB_UNMAPPHYSICALMEMORY* UnmapPhysicalMemory;
+    /*
+     * An isolating adapter starts isolated.  Moves all its devices to a pass-through
+     * domain, or back, between the miniport's Begin and End.
+     */
+    NTSTATUS(WDM_CALL* SwitchIsolation)
+    (HANDLE hAdapter, BOOLEAN isolated, DXGKDDI_BEGINEXCLUSIVEACCESS* Begin,
+     DXGKDDI_ENDEXCLUSIVEACCESS* End);
 } WdmDisplay;
 const WdmDisplay* WDM_CALL IommuProviderDisplay(void);
 
