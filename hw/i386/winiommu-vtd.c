@@ -255,6 +255,10 @@ static void winiommu_vtd_class_init(ObjectClass* klass, WI_CLASS_DATA data)
     WINIOMMU_FIRMWARE_CLASS(klass)->build_ssdt = winiommu_vtd_build_ssdt;
     tc->function = winiommu_vtd_function;
     tc->translate = winiommu_host_translate;
+    tc->has_ats = winiommu_host_has_ats;
+    tc->request = winiommu_host_request;
+    tc->admit = winiommu_host_admit;
+    tc->watch_device_tlb = winiommu_host_watch_device_tlb;
 }
 
 static const TypeInfo winiommu_vtd_info = {

@@ -26,6 +26,25 @@ const Stream* stream_of(const WiStream* handle)
     return static_cast<const Stream*>(handle);
 }
 
+static_assert(WI_ANY_SUBSTREAM == Host::any_substream);
+
+Transaction from_c(uint64_t address, unsigned attributes, uint32_t substream)
+{
+    return {
+        .address = Iova{address},
+        .access = attributes & WI_WRITE ? Access::Write : Access::Read,
+        .privilege = attributes & WI_PRIVILEGED ? Privilege::Privileged : Privilege::User,
+        .content = attributes & WI_INSTRUCTION ? Content::Instruction : Content::Data,
+        // 20 bits are all a requester can send: PCIe 6.20.
+        .substream = {substream & 0xfffff, (attributes & WI_SUBSTREAM) != 0},
+        .delivery = attributes & WI_PIECES ? Delivery::Pieces : Delivery::Whole,
+    };
+}
+WiTranslation to_c(const Translation& t)
+{
+    return {t.output.value, t.mask, t.read, t.write};
+}
+
 WiBlock to_c(const MappedBlock& b)
 {
     return {b.input.value, b.output.value, b.mask, b.read, b.write};
@@ -90,14 +109,13 @@ void CHost::mapping_changed(StreamCookie stream, const MappedBlock& block)
     }
 }
 
-void CHost::device_unmapped(StreamCookie stream, Substream substream, Iova base,
+bool CHost::device_unmapped(StreamCookie stream, Substream substream, Iova base,
                             std::uint64_t size)
 {
-    if (callbacks_.device_unmapped) {
-        callbacks_.device_unmapped(callbacks_.opaque, stream,
-                                   substream.present ? substream.value : WI_NO_SUBSTREAM,
-                                   base.value, size);
-    }
+    return !callbacks_.device_unmapped ||
+           callbacks_.device_unmapped(
+               callbacks_.opaque, stream,
+               substream.present ? substream.value : WI_NO_SUBSTREAM, base.value, size);
 }
 
 }  // namespace iommu
@@ -214,15 +232,7 @@ void wi_access_begins(void)
 bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
                        uint32_t substream, WiTranslation* out)
 {
-    const Transaction access{
-        .address = Iova{address},
-        .access = attributes & WI_WRITE ? Access::Write : Access::Read,
-        .privilege = attributes & WI_PRIVILEGED ? Privilege::Privileged : Privilege::User,
-        .content = attributes & WI_INSTRUCTION ? Content::Instruction : Content::Data,
-        // 20 bits are all a requester can send: PCIe 6.20.
-        .substream = {substream & 0xfffff, (attributes & WI_SUBSTREAM) != 0},
-        .delivery = attributes & WI_PIECES ? Delivery::Pieces : Delivery::Whole,
-    };
+    const auto access = from_c(address, attributes, substream);
     Translation translation;
     auto& asked = *stream_of(stream);
     const auto begun = __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE);
@@ -234,9 +244,25 @@ bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
         !(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM))) {
         asked.remember(begun, access, translation);
     }
-    *out = {translation.output.value, translation.mask, translation.read,
-            translation.write};
+    *out = to_c(translation);
     return true;
+}
+
+void wi_stream_request_translation(WiStream* stream, uint64_t address,
+                                   unsigned attributes, uint32_t substream,
+                                   WiAtsCompletion* out)
+{
+    const auto done =
+        stream_of(stream)->request_translation(from_c(address, attributes, substream));
+    *out = {to_c(done.translation), static_cast<unsigned>(done.status), done.execute,
+            done.untranslated_only};
+}
+
+bool wi_stream_admit_translated(WiStream* stream, uint64_t address, unsigned attributes,
+                                uint32_t substream)
+{
+    return stream_of(stream)->admit_translated(from_c(address, attributes, substream)) ==
+           Stream::Result::Ok;
 }
 
 bool wi_stream_bypassed(const WiStream* stream)

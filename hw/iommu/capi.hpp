@@ -28,7 +28,7 @@ public:
     void bypass_changed(StreamCookie stream) override;
     void guest_error(const char* text) override;
     void mapping_changed(StreamCookie stream, const MappedBlock& block) override;
-    void device_unmapped(StreamCookie stream, Substream substream, Iova base,
+    bool device_unmapped(StreamCookie stream, Substream substream, Iova base,
                          std::uint64_t size) override;
 
 private:

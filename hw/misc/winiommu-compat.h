@@ -51,6 +51,11 @@
 #define WI_X86_IOMMU_HAS_PT
 #endif
 
+/* PCIIOMMUOps has ATS. */
+#if QEMU_VERSION_MAJOR > 10 || (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 2)
+#define WI_PCI_ATS
+#endif
+
 /* A chardev as its user sees it. */
 #if QEMU_VERSION_MAJOR > 10 || (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR >= 2)
 #define WI_CHARDEV CharFrontend

@@ -27,6 +27,8 @@
 OBJECT_DECLARE_SIMPLE_TYPE(WinIommuDma, WINIOMMU_DMA)
 
 #define PASID_OFFSET PCI_CONFIG_SPACE_SIZE
+#define ATS_OFFSET (PASID_OFFSET + PCI_EXT_CAP_PASID_SIZEOF)
+#define ATS_UNIT 0x1f /* STU, of the control register */
 
 struct WinIommuDma {
     PCIDevice parent_obj;
@@ -35,6 +37,7 @@ struct WinIommuDma {
     MemoryRegion buffer;
     WI_CHARDEV chardev;
     IOThread* iothread;
+    bool ats;
 
     WiDma* dma;
 
@@ -82,6 +85,38 @@ static bool translate_special(WinIommuDma* d, const WiDmaAccess* access, hwaddr*
     return true;
 }
 
+/* The RAM of all of @access, or NULL.  Inside an RCU read-side critical section. */
+static MemoryRegion* find_ram(AddressSpace* as, hwaddr address, size_t size,
+                              bool is_write, hwaddr* offset)
+{
+    hwaddr length = size;
+    MemoryRegion* region = address_space_translate(as, address, offset, &length, is_write,
+                                                   MEMTXATTRS_UNSPECIFIED);
+
+    return length < size || !memory_region_is_ram(region) ||
+                   (region->readonly && is_write) || memory_region_is_ram_device(region)
+               ? NULL
+               : region;
+}
+
+static int transfer_translated(const WiDmaAccess* access, void* data)
+{
+    const bool is_write = access->attributes & WI_WRITE;
+    hwaddr offset;
+
+    RCU_READ_LOCK_GUARD();
+    if (access->attributes & WI_RAM_ONLY &&
+        !find_ram(&address_space_memory, access->address, access->size, is_write,
+                  &offset)) {
+        return -1;
+    }
+    return address_space_rw(&address_space_memory, access->address,
+                            MEMTXATTRS_UNSPECIFIED, data, access->size,
+                            is_write) == MEMTX_OK
+               ? 0
+               : -1;
+}
+
 static int board_transfer(void* opaque, const WiDmaAccess* access, void* data)
 {
     WinIommuDma* d = opaque;
@@ -89,6 +124,9 @@ static int board_transfer(void* opaque, const WiDmaAccess* access, void* data)
     MemTxResult result;
     hwaddr output;
 
+    if (access->attributes & WI_TRANSLATED) {
+        return transfer_translated(access, data);
+    }
     wi_access_begins();
     if (!is_special(access)) {
         result =
@@ -119,31 +157,30 @@ static bool readable(WinIommuDma* d, const WiDmaAccess* access)
 static void* board_pin(void* opaque, const WiDmaAccess* access)
 {
     WinIommuDma* d = opaque;
+    const bool translated = access->attributes & WI_TRANSLATED;
     AddressSpace* as = pci_get_address_space(&d->parent_obj);
-    hwaddr address = access->address, length = access->size;
-    MemoryRegion* region;
+    hwaddr address = access->address;
 
-    if (!readable(d, access)) {
-        return NULL;
+    if (!translated) {
+        if (!readable(d, access)) {
+            return NULL;
+        }
+        wi_access_begins();
     }
-    wi_access_begins();
     rcu_read_lock();
-    if (is_special(access)) {
+    if (translated || is_special(access)) {
         as = &address_space_memory;
-        if (!translate_special(d, access, &address)) {
+        if (!translated && !translate_special(d, access, &address)) {
             rcu_read_unlock();
             return NULL;
         }
     }
-    region = address_space_translate(as, address, &d->pinned_offset, &length, true,
-                                     MEMTXATTRS_UNSPECIFIED);
-    if (length < access->size || !memory_region_is_ram(region) || region->readonly ||
-        memory_region_is_ram_device(region)) {
+    d->pinned_region = find_ram(as, address, access->size, true, &d->pinned_offset);
+    if (!d->pinned_region) {
         rcu_read_unlock();
         return NULL;
     }
-    d->pinned_region = region;
-    return (uint8_t*)memory_region_get_ram_ptr(region) + d->pinned_offset;
+    return (uint8_t*)memory_region_get_ram_ptr(d->pinned_region) + d->pinned_offset;
 }
 
 static void board_unpin(void* opaque, const WiDmaAccess* access, void* pinned)
@@ -210,6 +247,12 @@ static void board_log(void* opaque, uint8_t byte)
     qemu_chr_fe_write(&d->chardev, &byte, 1);
 }
 
+static void invalidate_atc(void* opaque, uint32_t substream, uint64_t address,
+                           uint64_t size)
+{
+    wi_dma_invalidate(((WinIommuDma*)opaque)->dma, substream, address, size);
+}
+
 static bool board_understands_attributes(void* opaque)
 {
     WinIommuDma* d = opaque;
@@ -218,8 +261,53 @@ static bool board_understands_attributes(void* opaque)
         d->translator = winiommu_find_translator(
             pci_device_iommu_address_space(&d->parent_obj), &d->function);
         d->searched = true;
+        if (d->translator && d->translator->watch_device_tlb) {
+            d->translator->watch_device_tlb(d->function, invalidate_atc, d);
+        }
     }
     return d->translator != NULL;
+}
+
+/* ---------------------------------------------------------------- ATS */
+
+static uint16_t ats_control(WinIommuDma* d)
+{
+    return d->ats ? pci_get_word(d->parent_obj.config + ATS_OFFSET + PCI_ATS_CTRL) : 0;
+}
+
+static bool board_has_ats(void* opaque)
+{
+    WinIommuDma* d = opaque;
+
+    return d->ats && board_understands_attributes(d) && d->translator->has_ats &&
+           d->translator->has_ats(d->function);
+}
+
+static bool board_ats_enabled(void* opaque)
+{
+    return ats_control(opaque) & PCI_ATS_CTRL_ENABLE;
+}
+
+static void board_request(void* opaque, const WiDmaAccess* access, WiAtsCompletion* out)
+{
+    WinIommuDma* d = opaque;
+
+    *out = (WiAtsCompletion){.status = WI_ATS_UNSUPPORTED};
+    if (is_bus_master(d)) {
+        RCU_READ_LOCK_GUARD();
+        d->translator->request(d->function, access->address, access->attributes,
+                               access->substream, out);
+    }
+}
+
+static bool board_admit(void* opaque, const WiDmaAccess* access)
+{
+    WinIommuDma* d = opaque;
+
+    RCU_READ_LOCK_GUARD();
+    return is_bus_master(d) &&
+           d->translator->admit(d->function, access->address, access->attributes,
+                                access->substream);
 }
 
 /* ---------------------------------------------------------------- registers */
@@ -273,6 +361,15 @@ static void add_pasid_capability(PCIDevice* pci)
                  PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | PCI_PASID_CTRL_PRIV);
 }
 
+static void add_ats_capability(PCIDevice* pci)
+{
+    /* PCIe 10.5.1 "ATS Extended Capability": page aligned requests, global invalidates.
+     */
+    pcie_add_capability(pci, PCI_EXT_CAP_ID_ATS, 1, ATS_OFFSET, PCI_EXT_CAP_ATS_SIZEOF);
+    pci_set_word(pci->config + ATS_OFFSET + PCI_ATS_CAP, 1 << 5 | 1 << 6);
+    pci_set_word(pci->wmask + ATS_OFFSET + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE | ATS_UNIT);
+}
+
 /* A machine whose interrupt controller takes no messages gets a function without them. */
 static bool add_interrupts(PCIDevice* pci, Error** errp)
 {
@@ -301,6 +398,10 @@ static void winiommu_dma_realize(PCIDevice* pci, Error** errp)
         .interrupt = board_interrupt,
         .log = board_log,
         .understands_attributes = board_understands_attributes,
+        .has_ats = board_has_ats,
+        .ats_enabled = board_ats_enabled,
+        .request = board_request,
+        .admit = board_admit,
     };
 
     if (pcie_endpoint_cap_init(pci, 0) < 0) {
@@ -309,6 +410,9 @@ static void winiommu_dma_realize(PCIDevice* pci, Error** errp)
     }
     pcie_cap_flr_init(pci);
     add_pasid_capability(pci);
+    if (d->ats) {
+        add_ats_capability(pci);
+    }
     if (!add_interrupts(pci, errp) ||
         !memory_region_init_ram(&d->buffer, OBJECT(d), "winiommu-dma-buffer",
                                 WI_DMA_BUFFER_SIZE, errp)) {
@@ -329,6 +433,9 @@ static void winiommu_dma_exit(PCIDevice* pci)
     WinIommuDma* d = WINIOMMU_DMA(pci);
 
     drain(d);
+    if (d->translator && d->translator->watch_device_tlb) {
+        d->translator->watch_device_tlb(d->function, NULL, NULL);
+    }
     qemu_bh_delete(d->finish);
     qemu_event_destroy(&d->idle);
     wi_dma_free(d->dma);
@@ -340,8 +447,14 @@ static void winiommu_dma_exit(PCIDevice* pci)
 static void winiommu_dma_write_config(PCIDevice* pci, uint32_t address, uint32_t value,
                                       int size)
 {
+    WinIommuDma* d = WINIOMMU_DMA(pci);
+    const uint16_t before = ats_control(d);
+
     pci_default_write_config(pci, address, value, size);
     pcie_cap_flr_write_config(pci, address, value, size);
+    if (ats_control(d) != before) {
+        wi_dma_ats_changed(d->dma, ats_control(d) & ATS_UNIT);
+    }
 }
 
 static void winiommu_dma_reset_hold(Object* object, ResetType type)
@@ -349,6 +462,10 @@ static void winiommu_dma_reset_hold(Object* object, ResetType type)
     WinIommuDma* d = WINIOMMU_DMA(object);
 
     drain(d);
+    if (d->ats) {
+        pci_set_word(d->parent_obj.config + ATS_OFFSET + PCI_ATS_CTRL, 0);
+        wi_dma_ats_changed(d->dma, 0);
+    }
     wi_dma_reset(d->dma);
 }
 
@@ -375,6 +492,7 @@ static int winiommu_dma_post_load(void* opaque, int version)
         error_report("%s", problem);
         return -EINVAL;
     }
+    wi_dma_ats_changed(d->dma, ats_control(d) & ATS_UNIT);
     return 0;
 }
 
@@ -397,6 +515,7 @@ static const VMStateDescription winiommu_dma_vmstate = {
 static const Property winiommu_dma_properties[] = {
     DEFINE_PROP_LINK("iothread", WinIommuDma, iothread, TYPE_IOTHREAD, IOThread*),
     DEFINE_PROP_CHR("chardev", WinIommuDma, chardev),
+    DEFINE_PROP_BOOL("ats", WinIommuDma, ats, true),
 };
 
 static void winiommu_dma_class_init(ObjectClass* klass, WI_CLASS_DATA data)

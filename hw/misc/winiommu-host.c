@@ -124,10 +124,11 @@ static void host_unmapped(void* opaque, void* cookie, uint64_t iova, uint64_t si
     winiommu_host_unmapped(opaque, (uintptr_t)cookie, iova, size);
 }
 
-static void host_device_unmapped(void* opaque, void* cookie, uint32_t substream,
+static bool host_device_unmapped(void* opaque, void* cookie, uint32_t substream,
                                  uint64_t iova, uint64_t size)
 {
-    winiommu_host_device_unmapped(opaque, (uintptr_t)cookie, substream, iova, size);
+    return winiommu_host_device_unmapped(opaque, (uintptr_t)cookie, substream, iova,
+                                         size);
 }
 
 static void host_mapping_changed(void* opaque, void* cookie, const WiBlock* block)

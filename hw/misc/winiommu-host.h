@@ -30,6 +30,12 @@ struct WiFunction {
     bool unmaps_wanted, device_unmaps_wanted, mappings_wanted;
     bool mappings_told;
     WiStream* listened;
+    /* An endpoint of ours with a Device-TLB. */
+    WiDeviceTlbTell* tell_device_tlb;
+    void* device_tlb;
+#ifdef WI_PCI_ATS
+    QLIST_HEAD(, WiAtsListener) ats_listeners;
+#endif
 
     /*
      * The requester ID is bus number and devfn, and the guest may number the bus anew at
@@ -138,14 +144,40 @@ AddressSpace* winiommu_host_add_requester(WinIommuHost* host, unsigned bus, int 
 void winiommu_host_refresh(WinIommuHost* host);
 void winiommu_host_unmapped(WinIommuHost* host, uint32_t sid, uint64_t iova,
                             uint64_t size);
-void winiommu_host_device_unmapped(WinIommuHost* host, uint32_t sid, uint32_t substream,
+/* False: no function there answers. */
+bool winiommu_host_device_unmapped(WinIommuHost* host, uint32_t sid, uint32_t substream,
                                    uint64_t iova, uint64_t size);
 void winiommu_host_mapping_changed(WinIommuHost* host, uint32_t sid,
                                    const WiBlock* block);
+#ifdef WI_PCI_ATS
+/* winiommu-ats.c: PCIIOMMUOps, and invalidations for those who registered there. */
+void winiommu_ats_get_info(void* opaque, uint8_t* address_width, uint32_t* page_size);
+void winiommu_ats_init_notifier(PCIBus* bus, void* opaque, int devfn, IOMMUNotifier* n,
+                                IOMMUNotify tell, void* user);
+void winiommu_ats_register(PCIBus* bus, void* opaque, int devfn, uint32_t pasid,
+                           IOMMUNotifier* n);
+void winiommu_ats_unregister(PCIBus* bus, void* opaque, int devfn, uint32_t pasid,
+                             IOMMUNotifier* n);
+ssize_t winiommu_ats_request(PCIBus* bus, void* opaque, int devfn, uint32_t pasid,
+                             bool privileged, bool execute, hwaddr address, size_t length,
+                             bool no_write, IOMMUTLBEntry* result, size_t results,
+                             uint32_t* failed);
+void winiommu_ats_invalidate(WiFunction* function, uint32_t substream, uint64_t first,
+                             uint64_t last);
+#endif
+/* The function at that place below the bus that @host has; made if it is new. */
+WiFunction* winiommu_host_function_at(WinIommuHost* host, PCIBus* bus, int devfn);
 /* The requester ID it has now. */
 uint16_t winiommu_function_source(const WiFunction* function);
 /* The interface of winiommu-translator.h. */
 WiFunction* winiommu_host_function(WinIommuHost* host, AddressSpace* as);
+bool winiommu_host_has_ats(WiFunction* function);
+void winiommu_host_request(WiFunction* function, uint64_t address, unsigned attributes,
+                           uint32_t substream, WiAtsCompletion* out);
+bool winiommu_host_admit(WiFunction* function, uint64_t address, unsigned attributes,
+                         uint32_t substream);
+void winiommu_host_watch_device_tlb(WiFunction* function, WiDeviceTlbTell* tell,
+                                    void* opaque);
 bool winiommu_host_translate(WiFunction* function, uint64_t address, unsigned attributes,
                              uint32_t substream, WiTranslation* out);
 

@@ -76,6 +76,36 @@ bool winiommu_host_translate(WiFunction* f, uint64_t address, unsigned attribute
     return false;
 }
 
+bool winiommu_host_has_ats(WiFunction* f)
+{
+    return !wi_iommu_refuse_device_tlbs(f->host->iommu);
+}
+
+void winiommu_host_request(WiFunction* f, uint64_t address, unsigned attributes,
+                           uint32_t substream, WiAtsCompletion* out)
+{
+    WiStream* stream = stream_of(f);
+
+    *out = (WiAtsCompletion){.status = WI_ATS_UNSUPPORTED};
+    if (stream) {
+        wi_stream_request_translation(stream, address, attributes, substream, out);
+    }
+}
+
+bool winiommu_host_admit(WiFunction* f, uint64_t address, unsigned attributes,
+                         uint32_t substream)
+{
+    WiStream* stream = stream_of(f);
+
+    return stream && wi_stream_admit_translated(stream, address, attributes, substream);
+}
+
+void winiommu_host_watch_device_tlb(WiFunction* f, WiDeviceTlbTell* tell, void* opaque)
+{
+    f->tell_device_tlb = tell;
+    f->device_tlb = opaque;
+}
+
 WiFunction* winiommu_host_function(WinIommuHost* s, AddressSpace* as)
 {
     WiFunction* f;
@@ -303,18 +333,43 @@ void winiommu_host_unmapped(WinIommuHost* s, uint32_t sid, uint64_t iova, uint64
     }
 }
 
-void winiommu_host_device_unmapped(WinIommuHost* s, uint32_t sid, uint32_t substream,
+/* PCIe 10.5.1.3: a function with ATS disabled does not answer. */
+static bool has_ats_enabled(const WiFunction* f)
+{
+    PCIDevice* device = f->bus ? f->bus->devices[f->devfn] : NULL;
+    const uint16_t at = device && pci_is_express(device)
+                            ? pcie_find_capability(device, PCI_EXT_CAP_ID_ATS)
+                            : 0;
+
+    return at && pci_get_word(device->config + at + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE;
+}
+
+bool winiommu_host_device_unmapped(WinIommuHost* s, uint32_t sid, uint32_t substream,
                                    uint64_t iova, uint64_t size)
 {
     const uint64_t first = size ? iova : 0, last = size ? iova + size - 1 : UINT64_MAX;
+    bool answered = false;
     WiFunction* f;
 
     QLIST_FOREACH(f, &s->functions, next)
     {
-        if (f->device_unmaps_wanted && substream == WI_NO_SUBSTREAM && is_now(f, sid)) {
+        if (!is_now(f, sid)) {
+            continue;
+        }
+        answered |= f->device_unmaps_wanted || has_ats_enabled(f);
+        if (f->device_unmaps_wanted && substream == WI_NO_SUBSTREAM) {
             notify(f, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, MAX(first, last));
         }
+        if (f->tell_device_tlb && has_ats_enabled(f)) {
+            f->tell_device_tlb(f->device_tlb, substream, iova, size);
+        }
+#ifdef WI_PCI_ATS
+        if (has_ats_enabled(f)) {
+            winiommu_ats_invalidate(f, substream, first, MAX(first, last));
+        }
+#endif
     }
+    return answered;
 }
 
 void winiommu_host_mapping_changed(WinIommuHost* s, uint32_t sid, const WiBlock* block)
@@ -473,20 +528,24 @@ static WiFunction* new_function(WinIommuHost* s, PCIBus* bus, unsigned fixed_bus
     return f;
 }
 
-static AddressSpace* get_address_space(PCIBus* bus, void* opaque, int devfn)
+WiFunction* winiommu_host_function_at(WinIommuHost* s, PCIBus* bus, int devfn)
 {
-    WinIommuHost* s = opaque;
     WiFunction* f;
 
     QLIST_FOREACH(f, &s->functions, next)
     {
         if (f->bus == bus && f->devfn == devfn) {
-            break;
+            return f;
         }
     }
-    if (!f) {
-        f = new_function(s, bus, 0, devfn);
-    }
+    return new_function(s, bus, 0, devfn);
+}
+
+static AddressSpace* get_address_space(PCIBus* bus, void* opaque, int devfn)
+{
+    WinIommuHost* s = opaque;
+    WiFunction* f = winiommu_host_function_at(s, bus, devfn);
+
     if (!pci_bus_is_root(bus)) {
         watch_bridge(s, bus->parent_dev);
     }
@@ -517,6 +576,13 @@ static bool set_iommu_device(PCIBus* bus, void* opaque, int devfn,
 static const PCIIOMMUOps iommu_ops = {
     .get_address_space = get_address_space,
     .set_iommu_device = set_iommu_device,
+#ifdef WI_PCI_ATS
+    .get_iotlb_info = winiommu_ats_get_info,
+    .init_iotlb_notifier = winiommu_ats_init_notifier,
+    .register_iotlb_notifier = winiommu_ats_register,
+    .unregister_iotlb_notifier = winiommu_ats_unregister,
+    .ats_request_translation = winiommu_ats_request,
+#endif
 };
 
 WinIommuHost* winiommu_host_of_bus(const PCIBus* bus)

@@ -16,6 +16,8 @@
 
 typedef struct WiTranslatorClass WiTranslatorClass;
 typedef struct WiFunction WiFunction;
+typedef void WiDeviceTlbTell(void* opaque, uint32_t substream, uint64_t address,
+                             uint64_t size);
 DECLARE_CLASS_CHECKERS(WiTranslatorClass, WINIOMMU_TRANSLATOR, TYPE_WINIOMMU_TRANSLATOR)
 
 struct WiTranslatorClass {
@@ -31,6 +33,18 @@ struct WiTranslatorClass {
      */
     bool (*translate)(WiFunction* function, uint64_t address, unsigned attributes,
                       uint32_t substream, WiTranslation* out);
+
+    /*
+     * ATS.  @has_ats: the IOMMU serves it; then the others may be called, the first two
+     * as wi_stream_request_translation() and wi_stream_admit_translated().  Invalidations
+     * of the function's cache go to @tell from now on, BQL held; NULL ends that.
+     */
+    bool (*has_ats)(WiFunction* function);
+    void (*request)(WiFunction* function, uint64_t address, unsigned attributes,
+                    uint32_t substream, WiAtsCompletion* out);
+    bool (*admit)(WiFunction* function, uint64_t address, unsigned attributes,
+                  uint32_t substream);
+    void (*watch_device_tlb)(WiFunction* function, WiDeviceTlbTell* tell, void* opaque);
 };
 
 /*

@@ -32,7 +32,7 @@ typedef struct WiHost {
     void (*guest_error)(void* opaque, const char* text);
     /* NULL where nobody keeps a copy of page tables, or has a cache of its own. */
     void (*mapping_changed)(void* opaque, void* cookie, const struct WiBlock* block);
-    void (*device_unmapped)(void* opaque, void* cookie, uint32_t substream, uint64_t iova,
+    bool (*device_unmapped)(void* opaque, void* cookie, uint32_t substream, uint64_t iova,
                             uint64_t size);
 } WiHost;
 
@@ -43,6 +43,7 @@ typedef struct WiBlock {
 } WiBlock;
 
 #define WI_NO_SUBSTREAM UINT32_MAX
+#define WI_ANY_SUBSTREAM (UINT32_MAX - 1)
 
 typedef struct WiRamRegion {
     uint64_t gpa, size;
@@ -133,6 +134,9 @@ enum {
     WI_INSTRUCTION = 1u << 2,
     WI_SUBSTREAM = 1u << 3, /* `substream` below is valid */
     WI_PIECES = 1u << 4,    /* asked by QEMU's memory core, which cuts what is refused */
+    /* Of WiDmaBoard's accesses only: */
+    WI_TRANSLATED = 1u << 5, /* to a system address, past the IOMMU */
+    WI_RAM_ONLY = 1u << 6,   /* wait for nobody; -1 when no RAM is there */
 };
 
 typedef struct WiTranslation {
@@ -249,6 +253,21 @@ static inline bool wi_stream_translate(WiStream* stream, uint64_t address,
             wi_stream_recall(stream, address, attributes & WI_WRITE, out)) ||
            wi_stream_resolve(stream, address, attributes, substream, out);
 }
+/* See AtsCompletion in iommu/transaction.hpp. */
+enum { WI_ATS_SUCCESS = 0, WI_ATS_UNSUPPORTED = 1, WI_ATS_ABORT = 2 };
+typedef struct WiAtsCompletion {
+    WiTranslation translation;
+    unsigned status; /* WI_ATS_* */
+    bool execute, untranslated_only;
+} WiAtsCompletion;
+
+/* Stream::request_translation and Stream::admit_translated in iommu/device.hpp. */
+void wi_stream_request_translation(WiStream* stream, uint64_t address,
+                                   unsigned attributes, uint32_t substream,
+                                   WiAtsCompletion* out);
+bool wi_stream_admit_translated(WiStream* stream, uint64_t address, unsigned attributes,
+                                uint32_t substream);
+
 /*
  * The next access this thread asks for with WI_PIECES is a transaction of its own, never
  * the rest of one that was refused; see hw/iommu/common/pieces.hpp.
@@ -302,6 +321,12 @@ typedef struct WiDmaBoard {
     void (*interrupt)(void* opaque, unsigned vector);
     void (*log)(void* opaque, uint8_t byte);
     bool (*understands_attributes)(void* opaque);
+    /* All NULL where there is no ATS: does the IOMMU above serve it, and is it enabled?
+     */
+    bool (*has_ats)(void* opaque);
+    bool (*ats_enabled)(void* opaque);
+    void (*request)(void* opaque, const WiDmaAccess* access, WiAtsCompletion* out);
+    bool (*admit)(void* opaque, const WiDmaAccess* access);
 } WiDmaBoard;
 
 #define WI_DMA_MMIO_SIZE 0x1000
@@ -316,6 +341,14 @@ void wi_dma_write(WiDma* dma, uint64_t offset, unsigned size, uint64_t value);
 bool wi_dma_busy(const WiDma* dma);
 void wi_dma_work(WiDma* dma);
 void wi_dma_finish(WiDma* dma);
+/*
+ * The function's address translation cache; any thread.  Whatever was reached through
+ * what is invalidated has been reached when it returns.  @substream: or WI_NO_SUBSTREAM,
+ * or WI_ANY_SUBSTREAM; @size 0: everything.
+ */
+void wi_dma_invalidate(WiDma* dma, uint32_t substream, uint64_t address, uint64_t size);
+/* ATS was enabled or disabled, with a smallest translation unit of 2^@log2_pages. */
+void wi_dma_ats_changed(WiDma* dma, unsigned log2_pages);
 /* As wi_iommu_save and wi_iommu_load. */
 void* wi_dma_save(const WiDma* dma, size_t* size);
 const char* wi_dma_load(WiDma* dma, const void* state, size_t size);

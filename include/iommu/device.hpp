@@ -27,6 +27,16 @@ public:
     // has been recorded, once.
     virtual Result translate(const Transaction& access, Translation& out) = 0;
 
+    // PCIe 10.1, ATS.  A translation request (AT 01b): a write asks for the right to
+    // write as well, as a request with No Write clear does.  A device without ATS
+    // supports none.
+    virtual AtsCompletion request_translation(const Transaction&)
+    {
+        return {.status = AtsStatus::UnsupportedRequest};
+    }
+    // A translated request (AT 10b): may it go to the system address it names?
+    virtual Result admit_translated(const Transaction&) { return Result::Refused; }
+
     // True while every access of this stream, whatever its attributes, passes through
     // unchanged.
     virtual bool bypassed() const = 0;

@@ -51,8 +51,13 @@ public:
     virtual void mapping_changed(StreamCookie, const MappedBlock&) {}
 
     // Software invalidated the function's own cache (ATS); `substream` absent: what it
-    // holds for requests without PASID.  Size as for unmapped().
-    virtual void device_unmapped(StreamCookie, Substream, Iova, std::uint64_t) {}
+    // holds for requests without PASID; any_substream: whatever it holds.  Size as for
+    // unmapped().  False: no function answers, or one without ATS enabled.
+    static constexpr std::uint32_t any_substream = 0xffff'fffe;
+    virtual bool device_unmapped(StreamCookie, Substream, Iova, std::uint64_t)
+    {
+        return true;
+    }
 
     // The stream may have started or ceased to pass everything through untranslated.
     virtual void bypass_changed(StreamCookie stream) = 0;

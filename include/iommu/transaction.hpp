@@ -42,6 +42,15 @@ struct Translation {
     bool cached = false;  // found, not walked for: it was used before
 };
 
+// PCIe 10.2.3 "Translation Completion", and what may come instead of one with data.
+enum class AtsStatus : std::uint8_t { Success, UnsupportedRequest, CompleterAbort };
+struct AtsCompletion {
+    AtsStatus status = AtsStatus::Success;
+    Translation translation{};       // neither read nor write: nothing to be had there
+    bool execute = false;            // only of requests with PASID
+    bool untranslated_only = false;  // U: reach it with untranslated requests
+};
+
 // A naturally aligned block as a copy of the page tables holds it.  Neither readable nor
 // writable: nothing is mapped there any more.
 struct MappedBlock {

@@ -62,10 +62,11 @@ public:
     {
         changes.push_back(block);
     }
-    void device_unmapped(StreamCookie stream, Substream substream, Iova base,
+    bool device_unmapped(StreamCookie stream, Substream substream, Iova base,
                          std::uint64_t size) override
     {
         device_unmaps.push_back({stream, substream, base, size});
+        return device_tlbs_answer;
     }
     void bypass_changed(StreamCookie stream) override
     {
@@ -102,7 +103,7 @@ public:
     std::vector<MappedBlock> changes;
     std::vector<StreamCookie> bypass_changes;
     std::vector<std::string> errors;
-    bool msi_aborts = false;
+    bool msi_aborts = false, device_tlbs_answer = true;
 
 private:
     bool inside(Gpa a, std::size_t size) const

@@ -126,13 +126,17 @@ void Translator::invalidate_pasid_pages(DomainId domain, Pasid pasid,
 }
 
 // VT-d 6.5.2.5, 6.5.2.6: to the function itself; our own caches are another matter.
-void Translator::invalidate_device_tlb(SourceId source, Substream substream,
+bool Translator::invalidate_device_tlb(SourceId source, Substream substream,
                                        const PageRange& pages)
 {
-    if (const auto* r = find(source)) {
-        memory_.host().device_unmapped(r->cookie(), substream, Iova{pages.first()},
-                                       pages.everything() ? 0 : pages.size());
+    Settings settings;
+    while (!settings_.try_read(settings)) {
     }
+    // VT-d 4.3: with TES clear even an answer is not taken.
+    const auto* r = settings.enabled ? find(source) : nullptr;
+    return r != nullptr &&
+           memory_.host().device_unmapped(r->cookie(), substream, Iova{pages.first()},
+                                          pages.everything() ? 0 : pages.size());
 }
 
 // Every listener that may hold translations of `domain`.

@@ -97,6 +97,7 @@ Expected<Plan, Translator::Refusal> Translator::fetch_legacy(RtaddrReg root_regi
         return refused(FaultReason::ContextEntryInvalid, muted);
     }
     plan.head.set(passes ? PlanKind::PassThrough : PlanKind::SecondStage, 0);
+    plan.head.set(PlanHead::device_tlb, type == TranslationType::All);
     return plan;
 }
 
@@ -149,8 +150,9 @@ Translator::fetch_scalable(RtaddrReg root_register, SourceId source, Substream s
         !in_reach((*entry)[E::PASIDDIRPTR])) {
         return refused(FaultReason::SmContextEntryReserved, muted);
     }
+    const bool device_tlb = (*entry)[E::DTE];
     if (substream.present && !(*entry)[E::PASIDE]) {
-        return refused(FaultReason::SmPasidDisabled, muted);
+        return Unexpected{Refusal{FaultReason::SmPasidDisabled, muted, device_tlb}};
     }
     const auto pasid =
         substream.present ? Pasid{substream.value} : (*entry)[E::RID_PASID];
@@ -159,17 +161,20 @@ Translator::fetch_scalable(RtaddrReg root_register, SourceId source, Substream s
     const auto number = static_cast<std::uint32_t>(pasid);
     if (number >> 6 >> directory_bits != 0 ||
         (substream.present && number >> configuration_.pasid_bits != 0)) {
-        return refused(substream.present ? FaultReason::SmPasidTooLarge
-                                         : FaultReason::SmRidPasidInvalid,
-                       muted);
+        return Unexpected{Refusal{substream.present ? FaultReason::SmPasidTooLarge
+                                                    : FaultReason::SmRidPasidInvalid,
+                                  muted, device_tlb}};
     }
-    auto plan = fetch_pasid((*entry)[E::PASIDDIRPTR], pasid, muted);
-    if (plan && !substream.present) {
-        auto out = *plan;
-        out.head.set(PlanHead::privileged, (*entry)[E::RID_PRIV]);
-        return out;
+    const auto plan = fetch_pasid((*entry)[E::PASIDDIRPTR], pasid, muted);
+    if (!plan) {
+        auto why = plan.error();
+        why.device_tlb = device_tlb;
+        return Unexpected{why};
     }
-    return plan;
+    auto out = *plan;
+    out.head.set(PlanHead::device_tlb, device_tlb);
+    out.head.set(PlanHead::privileged, !substream.present && (*entry)[E::RID_PRIV]);
+    return out;
 }
 
 Expected<Plan, Translator::Refusal> Translator::fetch_pasid(Gpa directory, Pasid pasid,

@@ -257,7 +257,7 @@ void Vtd::write_events(std::uint64_t slot, std::uint64_t value, std::uint64_t ma
     switch (slot) {
     case offset::FSTS_REG & ~7ull:
         faults_.write_status(high(value & mask));
-        process_queue();  // VT-d 6.5.2.10: clearing IQE lets the queue go on
+        process_queue();  // VT-d 6.5.2.10: clearing IQE or ITE lets the queue go on
         return;
     case offset::FECTL_REG:
     case offset::FEADDR_REG:

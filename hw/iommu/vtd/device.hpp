@@ -117,6 +117,9 @@ private:
     std::optional<QueueError> wait(const WaitDescriptor&);
     void complete_wait();
     void fail_queue(QueueError);
+    void time_out(SourceId silent);
+    void invalidate_device_tlb(SourceId source, Substream substream,
+                               const PageRange& pages);
     void send(const std::optional<Message>& message);
 
     const Configuration configuration_;
@@ -129,6 +132,7 @@ private:
     Translator translator_;
     Registers r_;
     EventMessage invalidation_event_;
+    std::optional<SourceId> unanswered_;  // while the queue is processed
     bool processing_ = false;
     std::array<std::uint64_t, 128> executed_{};  // descriptors by type, for people
     bool writing_ = false;

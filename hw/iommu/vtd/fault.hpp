@@ -11,11 +11,19 @@
 
 namespace iommu::vtd {
 
+// PCIe 2.2.4.1, AT.
+enum class AddressType : std::uint8_t {
+    Untranslated = 0b00,
+    TranslationRequest = 0b01,
+    Translated = 0b10
+};
+
 // A DMA request that was refused.
 struct Fault {
     FaultReason reason{};
     SourceId source{};
     Transaction request{};
+    AddressType type = AddressType::Untranslated;
 };
 
 // An interrupt request that was refused, VT-d 5.1.
@@ -48,6 +56,7 @@ constexpr FaultRecord encode(const Fault& f)
         .with(FaultRecord::FR, f.reason)
         .with(FaultRecord::PV,
               Pasid{r.substream.present ? r.substream.value & 0xfffff : 0})
+        .with(FaultRecord::AT, static_cast<unsigned>(f.type))
         .with(FaultRecord::T1, r.access == Access::Read)
         .with(FaultRecord::F, true);
 }

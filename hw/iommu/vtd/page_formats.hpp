@@ -63,6 +63,7 @@ struct SecondStage {
     using Input = In;
     using Output = Gpa;
     static constexpr unsigned max_levels = 5;
+    static constexpr std::uint8_t transient = 1;  // Leaf trait: TM
 
     Gpa root{};
     std::uint64_t reserved_table = 0;  // in an entry that points to a table
@@ -101,6 +102,7 @@ struct SecondStage {
             return bad<Gpa>(WalkFault::Reserved);
         }
         out.rights = rights(e);
+        out.traits = e[E::TM] ? transient : 0;
         return out;
     }
     static Rights finish(Rights r) { return r; }

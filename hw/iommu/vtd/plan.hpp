@@ -43,6 +43,7 @@ struct PlanHead {
     static constexpr std::uint64_t execute = 1u << 12;       // ERE
     static constexpr std::uint64_t tracks_dirty = 1u << 13;  // what is cached may lack D
     static constexpr std::uint64_t privileged = 1u << 14;    // RID_PRIV: without PASID
+    static constexpr std::uint64_t device_tlb = 1u << 15;  // TT 01b, DTE: ATS is allowed
 
     PlanKind kind() const { return static_cast<PlanKind>(flags & 0xff); }
     bool has(std::uint64_t flag) const { return (flags & flag) != 0; }

@@ -4,7 +4,9 @@
 //   IQH --> [descriptor] [descriptor] ... <-- IQT     a ring of 2^QS pages at IQA
 //
 // A descriptor that cannot be executed stays at IQH, FSTS.IQE is set, and nothing moves
-// until software has cleared IQE.
+// until software has cleared IQE.  A Device-TLB that does not answer is a time-out: the
+// wait descriptors that wait for it are given up, FSTS.ITE is set, and nothing more is
+// fetched until software has cleared ITE (VT-d 6.5.2.10).
 #include <algorithm>
 #include <atomic>
 
@@ -31,7 +33,8 @@ constexpr unsigned steps_per_doorbell = 2 * 128 * 256;
 bool Vtd::queue_runs() const
 {
     return (r_.gsts & GlobalReg::QIE.mask) != 0 &&
-           (faults_.status() & FstsReg::IQE.mask) == 0 && r_.iqh != r_.iqt;
+           (faults_.status() & (FstsReg::IQE.mask | FstsReg::ITE.mask)) == 0 &&
+           r_.iqh != r_.iqt;
 }
 
 void Vtd::process_queue()
@@ -44,6 +47,9 @@ void Vtd::process_queue()
         if (const auto error = step()) {
             fail_queue(*error);
         }
+    }
+    if (unanswered_) {
+        time_out(*unanswered_);
     }
     processing_ = false;
 }
@@ -98,6 +104,22 @@ void Vtd::fail_queue(QueueError error)
 {
     r_.iqercd = IqercdReg{}.with(IqercdReg::IQEI, error).dword[0];
     faults_.raise(static_cast<std::uint32_t>(FstsReg::IQE.mask));
+}
+
+void Vtd::time_out(SourceId silent)
+{
+    unanswered_.reset();
+    r_.iqercd = IqercdReg{}.with(IqercdReg::ITESID, silent).dword[0];
+    faults_.raise(static_cast<std::uint32_t>(FstsReg::ITE.mask));
+}
+
+// The first that is silent is the one that software is told of.
+void Vtd::invalidate_device_tlb(SourceId source, Substream substream,
+                                const PageRange& pages)
+{
+    if (!translator_.invalidate_device_tlb(source, substream, pages) && !unanswered_) {
+        unanswered_ = source;
+    }
 }
 
 // A type that belongs to a capability we do not have is no type (VT-d 6.5.2).
@@ -192,25 +214,24 @@ static PageRange device_tlb_range(Iova address, bool sized)
 
 std::optional<QueueError> Vtd::invalidate(const DeviceTlbDescriptor& d)
 {
+    using D = DeviceTlbDescriptor;
     if (d.res0_violated()) {
         return QueueError::ReservedField;
     }
-    translator_.invalidate_device_tlb(
-        d[DeviceTlbDescriptor::SID], Substream{},
-        device_tlb_range(d[DeviceTlbDescriptor::ADDR], d[DeviceTlbDescriptor::S]));
+    invalidate_device_tlb(d[D::SID], Substream{}, device_tlb_range(d[D::ADDR], d[D::S]));
     return std::nullopt;
 }
 
 std::optional<QueueError> Vtd::invalidate(const PasidDeviceTlbDescriptor& d)
 {
+    using D = PasidDeviceTlbDescriptor;
     if (d.res0_violated()) {
         return QueueError::ReservedField;
     }
-    const auto pasid = static_cast<std::uint32_t>(d[PasidDeviceTlbDescriptor::PASID]);
-    translator_.invalidate_device_tlb(d[PasidDeviceTlbDescriptor::SID],
-                                      Substream{pasid, true},
-                                      device_tlb_range(d[PasidDeviceTlbDescriptor::ADDR],
-                                                       d[PasidDeviceTlbDescriptor::S]));
+    const auto pasid =
+        d[D::G] ? Host::any_substream : static_cast<std::uint32_t>(d[D::PASID]);
+    invalidate_device_tlb(d[D::SID], Substream{pasid, true},
+                          device_tlb_range(d[D::ADDR], d[D::S]));
     return std::nullopt;
 }
 
@@ -268,6 +289,10 @@ std::optional<QueueError> Vtd::wait(const WaitDescriptor& d)
 {
     if (d.res0_violated() || d[WaitDescriptor::PD]) {
         return QueueError::ReservedField;
+    }
+    if (unanswered_) {
+        time_out(*unanswered_);  // and this one is never completed
+        return std::nullopt;
     }
     epoch().advance();  // whoever waits relies on what came before
     if (d[WaitDescriptor::SW]) {

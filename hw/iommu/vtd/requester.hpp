@@ -22,6 +22,14 @@ public:
         }
         return owner.translate_slowly(*this, access, out);
     }
+    AtsCompletion request_translation(const Transaction& request) override
+    {
+        return owner.request_translation(*this, request);
+    }
+    Result admit_translated(const Transaction& request) override
+    {
+        return owner.admit_translated(*this, request);
+    }
     bool bypassed() const override { return owner.bypassed(*this); }
     void want_unmaps(bool wanted) override { owner.want_unmaps(*this, wanted); }
 

@@ -208,6 +208,7 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_second(const Plan& pl
     out.mapping.output = out.output = leaf->output.value;
     out.mapping.log2size = leaf->log2size;
     out.allowed = leaf->allowed;
+    out.transient = (leaf->traits & SecondStage<Iova>::transient) != 0;
     return out;
 }
 
@@ -255,6 +256,7 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_nested(const Plan& pl
     out.mapping.inner_log2size = outer->log2size;
     out.mapping.inner_input = inner->output.value;
     out.allowed = inner->allowed & outer->allowed;
+    out.transient = (outer->traits & SecondStage<Ipa>::transient) != 0;
     return out;
 }
 

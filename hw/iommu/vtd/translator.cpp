@@ -110,14 +110,22 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& acc
     if (!mapped) {
         return refuse(r, t, mapped.error(), head.has(PlanHead::muted));
     }
-    auto mapping = mapped->mapping;
-    mapping.attributes = mapped->allowed.bits;
-    if (!head.has(PlanHead::tracks_dirty) || t.access == Access::Write) {
+    return answer(head, r, t, keep(ticket, head, *mapped, t.access), out);
+}
+
+Tlb::Hit Translator::keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
+                          Access access)
+{
+    auto mapping = mapped.mapping;
+    mapping.attributes = mapped.allowed.bits;
+    if (!plan.has(PlanHead::tracks_dirty) || access == Access::Write) {
         mapping.attributes |= dirty;
     }
-    tlb_.insert(ticket, head.tag(), mapping);
-    return answer(head, r, t, {mapped->output, mapping.attributes, mapping.log2size},
-                  out);
+    if (mapped.transient) {
+        mapping.attributes |= transient;
+    }
+    tlb_.insert(ticket, plan.tag(), mapping);
+    return {mapped.output, mapping.attributes, mapping.log2size};
 }
 
 // The one place where a translation, cached or walked, is granted or refused.

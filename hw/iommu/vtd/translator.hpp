@@ -70,7 +70,8 @@ public:
     // VT-d 6.5.2.4: first-stage and nested translations.
     void invalidate_pasid(DomainId domain, Pasid pasid);
     void invalidate_pasid_pages(DomainId domain, Pasid pasid, const PageRange& pages);
-    void invalidate_device_tlb(SourceId source, Substream substream,
+    // False: nobody answers.
+    bool invalidate_device_tlb(SourceId source, Substream substream,
                                const PageRange& pages);
 
     // Around everything software asks for with one register write: how much work the
@@ -88,12 +89,14 @@ private:
     struct Refusal {
         FaultReason reason{};
         bool muted = false;
+        bool device_tlb = false;  // what was read before it allows ATS
     };
     // A translation as the walk found it.
     struct Mapped {
         Tlb::Mapping mapping{};
         Rights allowed{};
         std::uint64_t output = 0;
+        bool transient = false;  // TM of the second stage's entry
     };
     using Counter = std::atomic<std::uint32_t>;
 
@@ -125,7 +128,10 @@ private:
     Stream::Result answer(const PlanHead& plan, Requester& r, const Transaction& access,
                           const Tlb::Hit& hit, Translation& out);
     // Attributes of a cached translation: its rights, and whether D is set already.
-    static constexpr std::uint16_t dirty = 64;
+    static constexpr std::uint16_t dirty = 64, transient = 128;
+    // Into the IOTLB, unless it was overtaken.
+    Tlb::Hit keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
+                  Access access);
     Stream::Result refuse(Requester& r, const Transaction& access, FaultReason reason,
                           bool muted);
     Expected<Plan, Refusal> resolve(const Requester& r, Substream substream);
@@ -139,6 +145,17 @@ private:
                         unsigned pasid_slot) const;
     bool bypassed(const Requester& r);
     void want_unmaps(Requester& r, bool wanted);
+    // ats.cpp: VT-d chapter 4 "Support For Device-TLBs".
+    AtsCompletion request_translation(Requester& r, const Transaction& request);
+    Stream::Result admit_translated(Requester& r, const Transaction& request);
+    Expected<Plan, Refusal> resolve_for_ats(Requester& r, Substream substream);
+    Expected<Tlb::Hit, FaultReason> map_for_ats(Requester& r, const Plan& plan,
+                                                Transaction request);
+    static AtsCompletion complete(const PlanHead& plan, const Transaction& request,
+                                  const Tlb::Hit& hit, bool executes);
+    void record(const Requester& r, Transaction request, AddressType type,
+                const Refusal& why);
+
     // shadow.cpp
     void want_mappings(Requester& r, bool wanted);
     void replay_mappings(Requester& r, Stream::TakeBlock take, void* opaque);

@@ -21,6 +21,11 @@ WiDmaAccess to_c(const dma::BusAccess& access)
     return {t.address.value, access.size, attributes, t.substream.value};
 }
 
+Translation from_c(const WiTranslation& t)
+{
+    return {Gpa{t.output}, t.mask, t.read, t.write};
+}
+
 class CBoard final : public dma::Board {
 public:
     explicit CBoard(const WiDmaBoard& board) : c_(board) {}
@@ -49,8 +54,58 @@ public:
         return c_.understands_attributes(c_.opaque) ? dma::AttributePath::Present
                                                     : dma::AttributePath::None;
     }
+    dma::AtsPath ats_path() override
+    {
+        if (!c_.has_ats || !c_.has_ats(c_.opaque)) {
+            return dma::AtsPath::None;
+        }
+        return c_.ats_enabled(c_.opaque) ? dma::AtsPath::Enabled : dma::AtsPath::Disabled;
+    }
+
+    AtsCompletion request(const Transaction& t) override
+    {
+        const WiDmaAccess a = to_c({t, 0});
+        WiAtsCompletion done{};
+        c_.request(c_.opaque, &a, &done);
+        AtsCompletion out;
+        out.status = static_cast<AtsStatus>(done.status);
+        out.translation = from_c(done.translation);
+        out.execute = done.execute;
+        out.untranslated_only = done.untranslated_only;
+        return out;
+    }
+    bool admit(const Transaction& t) override
+    {
+        const WiDmaAccess a = to_c({t, 0});
+        return c_.admit(c_.opaque, &a);
+    }
+    bool move_ram(const dma::BusAccess& access, std::byte* data) override
+    {
+        return to_system(access, WI_RAM_ONLY, data) == 0;
+    }
+    MemoryResult move(const dma::BusAccess& access, std::byte* data) override
+    {
+        return to_system(access, 0, data) == 0 ? MemoryResult::Ok : MemoryResult::Abort;
+    }
+    void* pin_ram(const dma::BusAccess& access) override
+    {
+        auto a = to_c(access);
+        a.attributes |= WI_TRANSLATED;
+        return c_.pin(c_.opaque, &a);
+    }
+    void unpin_ram(const dma::BusAccess& access, void* pinned) override
+    {
+        unpin(access, pinned);
+    }
 
 private:
+    int to_system(const dma::BusAccess& access, unsigned more, std::byte* data)
+    {
+        auto a = to_c(access);
+        a.attributes |= WI_TRANSLATED | more;
+        return c_.transfer(c_.opaque, &a, data);
+    }
+
     WiDmaBoard c_;
 };
 
@@ -105,6 +160,21 @@ void wi_dma_work(WiDma* dma)
 void wi_dma_finish(WiDma* dma)
 {
     dma->device.finish();
+}
+
+void wi_dma_invalidate(WiDma* dma, std::uint32_t substream, std::uint64_t address,
+                       std::uint64_t size)
+{
+    const bool any = substream == WI_ANY_SUBSTREAM;
+    const Substream whose =
+        substream == WI_NO_SUBSTREAM || any ? Substream{} : Substream{substream, true};
+    dma->device.atc().invalidate(whose, any, Iova{address}, size);
+}
+
+void wi_dma_ats_changed(WiDma* dma, unsigned log2_pages)
+{
+    dma->device.atc().set_unit(log2_pages);
+    dma->device.atc().clear();
 }
 
 void* wi_dma_save(const WiDma* dma, std::size_t* size)

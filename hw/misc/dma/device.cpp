@@ -44,12 +44,21 @@ enum Register : std::uint32_t {
     LOG = 0x0d0,
     LOG_BYTES = 0x0d4,
     LOG_NEXT = 0x0d8,
+    ATS_ADDRESS = 0x0e0,
+    ATS_MASK = 0x0e8,
+    ATS_COMPLETION = 0x0f0,
+    ATC_ENTRIES = 0x0f4,
+    ATC_REQUESTS = 0x0f8,
+    ATC_INVALIDATIONS = 0x0fc,
 };
 
 constexpr std::uint32_t attr_privileged = 1u << 0;
 constexpr std::uint32_t attr_execute = 1u << 1;
 constexpr std::uint32_t attr_keep_going = 1u << 2;
 constexpr std::uint32_t attr_interrupt = 1u << 3;
+constexpr std::uint32_t attr_translated = 1u << 4;
+constexpr std::uint32_t attr_untranslated = 1u << 5;
+constexpr std::uint32_t attr_no_write = 1u << 6;
 
 constexpr std::uint32_t state_version = 1;
 
@@ -76,6 +85,7 @@ void Device::reset()
 {
     words_ = {};
     log_head_ = log_count_ = 0;
+    atc_.clear();
 }
 
 bool Device::busy() const
@@ -117,7 +127,8 @@ std::uint32_t Device::features()
 {
     const std::uint32_t attributes =
         board_.attribute_path() == AttributePath::Present ? 0b111 : 0;
-    return attributes | (runs_ == Runs::InThread ? 1u << 3 : 0);
+    return attributes | (runs_ == Runs::InThread ? 1u << 3 : 0) |
+           (board_.ats_path() != AtsPath::None ? 1u << 8 : 0);
 }
 
 std::uint32_t Device::read32(std::uint32_t offset)
@@ -135,6 +146,12 @@ std::uint32_t Device::read32(std::uint32_t offset)
         return log_count_;
     case LOG_NEXT:
         return take_log();
+    case ATC_ENTRIES:
+        return atc_.counts().entries;
+    case ATC_REQUESTS:
+        return atc_.counts().requests;
+    case ATC_INVALIDATIONS:
+        return atc_.counts().invalidations;
     default:
         return word(offset);
     }
@@ -194,8 +211,15 @@ void Device::ring(std::uint32_t command)
             .operand = pair(OPERAND),
             .expected = pair(EXPECTED),
             .buffer_offset = word(BUFFER),
-            .access_size = word(ACCESS)};
-    const Reason reason = check(job_, buffer_.size(), board_.attribute_path());
+            .access_size = word(ACCESS),
+            .no_write = (attr & attr_no_write) != 0};
+    const auto ats = board_.ats_path();
+    if ((attr & attr_translated) != 0) {
+        job_.addressing = Addressing::Forged;
+    } else if (ats == AtsPath::Enabled && (attr & attr_untranslated) == 0) {
+        job_.addressing = Addressing::Cached;
+    }
+    const Reason reason = check(job_, buffer_.size(), board_.attribute_path(), ats);
     set(REASON, unsigned(reason));
     if (reason != Reason::None) {
         set(STATUS, unsigned(Status::Rejected));
@@ -206,6 +230,35 @@ void Device::ring(std::uint32_t command)
     }
     set(STATUS, unsigned(Status::Busy));
     board_.start();
+}
+
+Transaction Device::translation_request() const
+{
+    return {.address = Iova{job_.source},
+            .access = job_.no_write ? Access::Read : Access::Write,
+            .privilege = job_.privileged ? Privilege::Privileged : Privilege::User,
+            .content = job_.execute ? Content::Instruction : Content::Data,
+            .substream = {job_.pasid & 0xfffff, job_.pasid >> 31 != 0}};
+}
+
+void Device::work()
+{
+    if (job_.command == unsigned(Command::Translate)) {
+        atc_.count_request();
+        completion_ = board_.request(translation_request());
+    }
+    bus_.use(job_.addressing);
+    result_ = run(job_, bus_, buffer_);
+}
+
+void Device::publish(const AtsCompletion& c)
+{
+    const auto& t = c.translation;
+    set_pair(ATS_ADDRESS, t.output.value);
+    set_pair(ATS_MASK, t.mask);
+    set(ATS_COMPLETION, unsigned(c.status) | (t.read ? 1u << 4 : 0) |
+                            (t.write ? 1u << 5 : 0) | (c.execute ? 1u << 6 : 0) |
+                            (c.untranslated_only ? 1u << 7 : 0));
 }
 
 void Device::publish(const Result& result)
@@ -226,6 +279,9 @@ void Device::finish()
 {
     if (!busy()) {
         return;  // reset while the work was under way
+    }
+    if (job_.command == unsigned(Command::Translate)) {
+        publish(completion_);
     }
     publish(result_);
     if ((word(ATTR) & attr_interrupt) != 0) {
@@ -261,6 +317,7 @@ const char* Device::load(std::span<const std::byte> bytes)
     log_count_ = state.log_count;
     std::memcpy(words_.data(), state.words, sizeof state.words);
     std::memcpy(log_.data(), state.log, sizeof state.log);
+    atc_.clear();  // it fills again
     return nullptr;
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "hw/misc/dma/ats.hpp"
 #include "hw/misc/dma/engine.hpp"
 
 namespace iommu::dma {
@@ -15,7 +16,7 @@ inline constexpr std::size_t register_space = 4096;
 inline constexpr std::size_t log_size = 4096;
 
 // What the registers ask of the machine around them.
-class Board : public Bus {
+class Board : public Bus, public AtsPort {
 public:
     // Have Device::work() called, here or elsewhere, then Device::finish() under the
     // lock.
@@ -23,6 +24,7 @@ public:
     virtual void interrupt(unsigned vector) = 0;
     virtual void log(std::uint8_t byte) = 0;
     virtual AttributePath attribute_path() = 0;
+    virtual AtsPath ats_path() = 0;
 
 protected:
     ~Board() = default;
@@ -42,8 +44,11 @@ public:
     std::vector<std::byte> save() const;
     const char* load(std::span<const std::byte> state);
 
+    // The function's address translation cache.
+    Atc& atc() { return atc_; }
+
     // Any thread, once after each Board::start().
-    void work() { result_ = run(job_, board_, buffer_); }
+    void work();
     // The same caller as read and write.
     void finish();
 
@@ -55,6 +60,8 @@ private:
     void append_log(std::uint8_t byte);
     void ring(std::uint32_t command);
     void publish(const Result& result);
+    void publish(const AtsCompletion& completion);
+    Transaction translation_request() const;
     std::uint32_t word(std::uint32_t offset) const { return words_[offset / 4]; }
     std::uint64_t pair(std::uint32_t offset) const
     {
@@ -77,6 +84,9 @@ private:
     std::uint32_t log_head_ = 0, log_count_ = 0;
     Job job_{};
     Result result_{};
+    AtsCompletion completion_{};
+    Atc atc_;
+    AtsBus bus_{board_, board_, atc_};
 };
 
 }  // namespace iommu::dma

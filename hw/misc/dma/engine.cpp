@@ -21,7 +21,8 @@ bool is_known(std::uint32_t code)
 {
     return code <= unsigned(Command::Checksum) ||
            (code >= unsigned(Command::FetchAdd) &&
-            code <= unsigned(Command::CompareSwap));
+            code <= unsigned(Command::CompareSwap)) ||
+           code == unsigned(Command::Translate);
 }
 
 bool uses_buffer(Command c)
@@ -81,8 +82,8 @@ public:
     Result go()
     {
         const auto command = static_cast<Command>(job_.command);
-        if (command == Command::Nop) {
-            return result_;  // whatever REPEAT says
+        if (command == Command::Nop || command == Command::Translate) {
+            return result_;  // whatever REPEAT says; Device asks for translations
         }
         for (std::uint64_t pass = 0; pass < passes(job_) && !over_; ++pass) {
             source_ = job_.source + pass * job_.source_stride;
@@ -163,6 +164,7 @@ private:
         case Command::FetchAdd:
         case Command::Swap:
         case Command::CompareSwap:
+        case Command::Translate:
             break;
         }
     }
@@ -277,7 +279,7 @@ std::uint32_t crc32_update(std::uint32_t crc, std::span<const std::byte> bytes)
     return ~crc;
 }
 
-Reason check(const Job& job, std::size_t buffer_size, AttributePath path)
+Reason check(const Job& job, std::size_t buffer_size, AttributePath path, AtsPath ats)
 {
     if (!is_known(job.command)) {
         return Reason::UnknownCommand;
@@ -285,6 +287,12 @@ Reason check(const Job& job, std::size_t buffer_size, AttributePath path)
     const auto command = static_cast<Command>(job.command);
     if (command == Command::Nop) {
         return Reason::None;
+    }
+    if (command == Command::Translate) {
+        return ats == AtsPath::Enabled ? check_substream(job, path) : Reason::Ats;
+    }
+    if (job.addressing == Addressing::Forged && ats == AtsPath::None) {
+        return Reason::Ats;
     }
     if (job.repeat > max_repeat) {
         return Reason::Repeat;

@@ -23,6 +23,7 @@ enum class Command : std::uint8_t {
     FetchAdd = 0x08,
     Swap = 0x09,
     CompareSwap = 0x0a,
+    Translate = 0x0c,
 };
 
 enum class Status : std::uint8_t { Idle, Busy, Done, Aborted, Mismatch, Rejected };
@@ -38,6 +39,7 @@ enum class Reason : std::uint8_t {
     Atomic,
     Substream,
     Attributes,
+    Ats,
 };
 
 enum class FailKind : std::uint8_t { None, Read, Write, Atomic };
@@ -65,6 +67,13 @@ protected:
     ~Bus() = default;
 };
 
+// How the addresses of a job are meant, and sent.
+enum class Addressing : std::uint8_t {
+    Plain,   // untranslated requests
+    Cached,  // through the function's own cache: ATS is enabled
+    Forged   // they are system addresses, sent as if translated
+};
+
 // The descriptor registers at the moment the doorbell rang.
 struct Job {
     std::uint32_t command = 0;  // as written: may be no Command at all
@@ -84,6 +93,8 @@ struct Job {
     std::uint64_t expected = 0;
     std::uint32_t buffer_offset = 0;
     std::uint32_t access_size = 0;
+    Addressing addressing = Addressing::Plain;
+    bool no_write = false;  // Translate
 };
 
 struct Result {
@@ -104,7 +115,9 @@ struct Result {
 // Reason::None when the job may run.  `attributes_reach`: somebody above the function
 // understands PASID, privilege and execute.
 enum class AttributePath : bool { None, Present };
-Reason check(const Job& job, std::size_t buffer_size, AttributePath path);
+enum class AtsPath : std::uint8_t { None, Disabled, Enabled };
+Reason check(const Job& job, std::size_t buffer_size, AttributePath path,
+             AtsPath ats = AtsPath::None);
 
 // Bounded by check(); touches nothing but the bus and the buffer, so any thread may run
 // it.

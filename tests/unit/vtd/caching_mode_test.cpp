@@ -172,7 +172,10 @@ TEST(Vtd_6_5_2_5_DeviceTlb, TheHostHearsWhomAndWhatItIsFor)
     ASSERT_EQ(b.host.device_unmaps.size(), 2u);
     EXPECT_EQ(b.host.device_unmaps[1].substream, (Substream{7, true}));
     EXPECT_EQ(b.host.device_unmaps[1].size, 0x2'0000u);
-    b.submit(0x3 | 0x99ull << 32, 0x4000'0000);
-    EXPECT_EQ(b.host.device_unmaps.size(), 2u) << "nobody has that source-id";
+    b.submit(0x8 | 0x10ull << 16 | 7ull << 32, 0x4000'0001);  // G
+    ASSERT_EQ(b.host.device_unmaps.size(), 3u);
+    EXPECT_EQ(b.host.device_unmaps[2].substream, (Substream{Host::any_substream, true}));
     EXPECT_EQ(b.r32(FSTS), 0u);
+    b.submit(0x3 | 0x99ull << 32, 0x4000'0000);
+    EXPECT_EQ(b.host.device_unmaps.size(), 3u) << "nobody has that source-id";
 }

@@ -212,6 +212,8 @@ TEST(Vtd_6_5_2_Queue, TakesTheScalableDescriptorsIn256Bits)
     vtd::Configuration c = scalable();
     c.device_iotlb = true;
     ScalableBoard b(c);
+    b.stream();  // whose Device-TLB answers, while translation is on
+    b.w32(GCMD, QIE | TE);
     b.submit(0x37, 0);                                        // PASID-cache, global
     b.submit(0x17 | 5 << 16 | 3ull << 32, 0);                 // PASID-selective
     b.submit(0x26 | 5 << 16 | 3ull << 32, 0);                 // PASID-IOTLB, PASID
