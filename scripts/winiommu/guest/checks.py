@@ -8,7 +8,7 @@ import random
 import re
 import shlex
 
-from .. import paths, ui
+from .. import paths, report_file, ui
 from . import acpi, console, features, kernel_log, machine, protection
 
 MEBIBYTE = 1 << 20
@@ -243,6 +243,22 @@ def bad_addresses(seed):
     return {kind: (0x40 << 32) | page << 12 | source.randrange(64) << 6 for kind, page in zip(("read", "write"), pages)}
 
 
+def check_record(result, path):
+    """What the device saw of Linux: all of it, and nothing to blame it for."""
+    try:
+        record = report_file.read(path)
+    except (OSError, ui.Error) as error:
+        result.add("the device's record is whole", False, str(error))
+        return
+    # Each MiB is read, written and read back, in buffers that are mapped and invalidated.
+    busy = len(record.commands) > SIZE and len(record.maps) > SIZE
+    result.add("the device's record is whole", record.ended and not record.cut and busy,
+               f"{len(record.commands)} commands, {len(record.maps)} mappings, {len(record.faults)} faults"
+               + ("" if record.ended else ", no end"))
+    result.add("verify mode finds nothing", not record.findings,
+               "; ".join(finding["id"] for _, finding in record.findings[:5]))
+
+
 def _progress(words):
     if words[0] == "start":
         ui.say(f"    Linux {words[2]} is up")
@@ -278,6 +294,8 @@ def run(one, qemu, kernel, firmware, *, seed, limits=console.Limits(), breakage=
     outcome = console.run(command, nonce, directory / "console.log", limits, (lambda words: None) if quiet else _progress)
     result.seconds, result.tail = outcome.seconds, outcome.tail
     _judge(result, outcome, disks, attempts if endpoint else None, forged)
+    if one.setup.verified:
+        check_record(result, directory / machine.RECORD)
     if result.passed:
         for path in disks.paths.values():
             path.unlink()

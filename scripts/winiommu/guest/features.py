@@ -56,7 +56,7 @@ def _vtd(found, variant):
     name = found.group(1)
     values = {"cap": int(found.group(4), 16), "ecap": int(found.group(5), 16)}
     names = {"cap": VTD_CAP, "ecap": VTD_ECAP}
-    wanted = VTD_WANTED + ((("ecap", 43),) if variant == "scalable" else ())
+    wanted = VTD_WANTED + ((("ecap", 43),) if variant.endswith("scalable") else ())
     lacks = [names[register][bit] for register, bit in wanted if not values[register] >> bit & 1]
     # MGAW [21:16] is the width less one.
     bits = (values["cap"] >> 16 & 0x3f) + 1

@@ -12,12 +12,13 @@ from .. import ui
 class Variant:
     """A set-up of the device: its options, the ways to boot it is for (all if empty), and a second IOMMU if asked,
     over a root bus of its own, with NVMe and the test endpoint behind it; or the two behind external ports, and Linux
-    left to decide for itself whether to use the IOMMU."""
+    left to decide for itself whether to use the IOMMU; or the device watching Linux, with a record of what it saw."""
 
     options: str = ""
     boots: tuple[str, ...] = ()
     second: bool = False
     external: bool = False
+    verified: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +47,15 @@ MACHINES = {
             "abort": Variant("gbpa-abort=on", ("dt",)),
             # By device tree Linux does not look for root buses besides the first.
             "two": Variant(boots=("acpi",), second=True),
+            "verified": Variant("verify=log", ("dt",), verified=True),
         }, "IORT", "ttyAMA0", "cortex-a57"),
     "q35": Machine(
         "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
         {
             "legacy": Variant(), "scalable": Variant("scalable-mode=on"),
             "protected": Variant("dma-protection=on,external-ports=port1:port2", external=True),
+            "verified": Variant("verify=log", ("bios",), verified=True),
+            "verified-scalable": Variant("scalable-mode=on,verify=log", ("bios",), verified=True),
         }, "DMAR", "ttyS0", "max"),
 }
 
@@ -59,6 +63,7 @@ MACHINES = {
 SUPPORTED = ("virt", "q35")
 
 ENDPOINT = "winiommu-dma"
+RECORD = "iommu.rec"  # in the run's directory, of a set-up that is verified
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +146,9 @@ def machine_options(one):
     return ["-M", name, "-accel", "tcg", "-cpu", one.machine.cpu]
 
 
-def iommu_options(one):
-    argv = ["-device", ",".join(filter(None, [one.machine.device, one.setup.options]))]
+def iommu_options(one, directory=None):
+    record = f"record={directory / RECORD}" if one.setup.verified and directory else ""
+    argv = ["-device", ",".join(filter(None, [one.machine.device, one.setup.options, record]))]
     return argv + (["-device", f"{one.machine.device},primary-bus=pcie.1"] if one.setup.second else [])
 
 
@@ -201,7 +207,7 @@ def kernel_arguments(one):
         # "off": Linux must turn the IOMMU on against its orders; "soft": with less than 4 GiB it would else have no
         # buffers to bounce through what it does not trust.
         words.append("iommu=off,soft" if one.setup.external else
-                     "intel_iommu=on" + (",sm_on" if one.variant == "scalable" else ",sm_off"))
+                     "intel_iommu=on" + (",sm_on" if one.variant.endswith("scalable") else ",sm_off"))
     return words
 
 
@@ -211,7 +217,7 @@ def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, seri
             "-serial", serial, *machine_options(one), "-smp", "2", "-m", "768",
             *firmware_options(one, parts.firmware, parts.directory), *_buses(one)]
     if iommu:
-        argv += iommu_options(one)
+        argv += iommu_options(one, parts.directory)
     argv += _external_ports(one)
     argv += _disks(one, parts, iothread)
     if endpoint:
