@@ -22,6 +22,15 @@ public:
         watch_.seen(id_, access, result == Result::Ok, out);
         return result;
     }
+    // What a device keeps in a cache of its own is not watched.
+    AtsCompletion request_translation(const Transaction& access) override
+    {
+        return inner_.request_translation(access);
+    }
+    Result admit_translated(const Transaction& access) override
+    {
+        return inner_.admit_translated(access);
+    }
     bool bypassed() const override { return inner_.bypassed(); }
     void want_unmaps(bool wanted) override { inner_.want_unmaps(wanted); }
     void want_mappings(bool wanted) override { inner_.want_mappings(wanted); }

@@ -360,3 +360,22 @@ TEST(Verify_Vtd, ANonsensicalGuestDoesNoHarm)
     }
     EXPECT_LE(s.findings("WI-"), 256u);
 }
+
+TEST(Verify_Vtd_4_1, AFunctionsOwnCacheIsServedAsWithoutAWatch)
+{
+    auto c = plain();
+    c.device_iotlb = true;
+    Watched<Board> s(c);
+    s.legacy_4k();
+    s.context(0x10, 0x10001 | 1 << 2, 0x502);  // TT 01b
+    s.w64(CCMD, 1ull << 63 | 1ull << 61);
+    auto* watched = s.watch.stream(s.stream(), 0x10);
+    const Transaction t{.address = Iova{iova}};
+    const auto expected = s.stream().request_translation(t);
+    ASSERT_EQ(expected.status, AtsStatus::Success);
+    EXPECT_EQ(watched->request_translation(t).status, AtsStatus::Success);
+    EXPECT_EQ(watched->request_translation(t).translation.output,
+              expected.translation.output);
+    EXPECT_EQ(watched->admit_translated(t), s.stream().admit_translated(t));
+    EXPECT_EQ(watched->admit_translated(t), Stream::Result::Ok);
+}
