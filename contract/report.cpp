@@ -204,7 +204,7 @@ void write_rst(std::ostream& out)
         checked += all.rule[i].check != nullptr ? 1 : 0;
     }
     out << ".. SPDX-License-Identifier: GPL-2.0-or-later\n"
-           ".. Written by: winiommu-contract --rules.  Edit contract/catalogue.cpp.\n\n"
+           ".. Written by: winiommu-contract --rules.  Edit contract/catalogue.\n\n"
            "The rules of the contract\n=========================\n\n"
         << all.count << " rules, " << checked
         << " of them with a check that the suite runs.  The letter says where a rule "

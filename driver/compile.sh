@@ -15,7 +15,7 @@ flags="-std=gnu++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-sta
        -Iinclude -I. -fsyntax-only"
 for target in aarch64-unknown-windows x86_64-unknown-windows; do
     for file in driver/*.cpp driver/*/*.cpp contract/test.cpp contract/catalogue.cpp \
-                contract/rules/*.cpp; do
+                contract/catalogue/*.cpp contract/rules/*.cpp; do
         "$compiler" --target=$target $flags "$file" || exit 1
     done
     echo "ok: $target"

@@ -37,7 +37,8 @@ def _standard_library():
 
 def sources(architecture, root=paths.REPO):
     """The reference driver, the rules, and the guest around them."""
-    found = [path for pattern in ("driver/*.cpp", "driver/*/*.cpp", "contract/rules/*.cpp", "guest/*.cpp")
+    found = [path for pattern in ("driver/*.cpp", "driver/*/*.cpp", "contract/rules/*.cpp", "contract/catalogue/*.cpp",
+                                  "guest/*.cpp")
              for path in sorted(root.glob(pattern))]
     found += [root / "contract/catalogue.cpp", root / "contract/test.cpp"]
     other = {f"cpu_{name}.cpp" for name in ARCHITECTURES if name != architecture} | {"mutants.cpp"}
