@@ -99,6 +99,7 @@ static void winiommu_smmuv3_realize(DeviceState* dev, Error** errp)
         return;
     }
     if (!winiommu_verify_start(&s->host, errp) ||
+        !winiommu_introspect_start(&s->host, errp) ||
         !winiommu_host_attach(&s->host, s->primary_bus, errp)) {
         wi_iommu_free(s->host.iommu);
         s->host.iommu = NULL;

@@ -159,6 +159,7 @@ static void winiommu_vtd_realize(DeviceState* dev, Error** errp)
         return;
     }
     if (!winiommu_verify_start(&s->host, errp) ||
+        !winiommu_introspect_start(&s->host, errp) ||
         !winiommu_host_attach(&s->host, s->bus, errp)) {
         wi_iommu_free(s->host.iommu);
         s->host.iommu = NULL;

@@ -262,6 +262,7 @@ void winiommu_host_init(WinIommuHost* s, Object* owner, const char* name)
     qemu_mutex_init(&s->streams_lock);
     qemu_mutex_init(&s->pending_lock);
     winiommu_verify_init(s);
+    winiommu_introspect_init(s);
 }
 
 WiHost winiommu_host_callbacks(WinIommuHost* s)

@@ -15,6 +15,7 @@
 
 #define WI_PENDING_MSIS 8
 #define WI_LINES 4
+#define WI_TOPICS 7
 
 typedef struct WinIommuHost WinIommuHost;
 
@@ -107,6 +108,9 @@ struct WinIommuHost {
 
     void* saved;
     uint32_t saved_size;
+
+    char* requests[WI_TOPICS]; /* what was asked last; winiommu-introspect.c */
+    char *fault_action, *fault_filter;
 };
 
 /* winiommu-host.c */
@@ -130,6 +134,12 @@ extern const VMStateDescription winiommu_host_vmstate;
 void winiommu_verify_init(WinIommuHost* host);
 /* When there is a core, before the first stream.  False: *errp says what is wrong. */
 bool winiommu_verify_start(WinIommuHost* host, Error** errp);
+/* winiommu-introspect.c */
+
+/* At instance_init: the properties. */
+void winiommu_introspect_init(WinIommuHost* host);
+/* When there is a core, before the first access. */
+bool winiommu_introspect_start(WinIommuHost* host, Error** errp);
 
 /* winiommu-pci.c */
 
