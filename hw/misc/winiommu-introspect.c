@@ -211,13 +211,13 @@ void winiommu_introspect_init(WinIommuHost* s)
 
 bool winiommu_introspect_start(WinIommuHost* s, Error** errp)
 {
-    const WiWatch watch = {
+    const WiFaultWatch watch = {
         .opaque = s,
         .virtual_time = virtual_time,
         .stop = stop,
     };
 
-    wi_iommu_watch(s->iommu, &watch);
+    wi_iommu_watch_faults(s->iommu, &watch);
     return adjust(s, "fault-action", s->fault_action, errp) &&
            (!s->fault_filter || adjust(s, "fault-filter", s->fault_filter, errp));
 }
