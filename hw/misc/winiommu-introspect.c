@@ -1,6 +1,6 @@
 /*
  * Questions to an IOMMU, and stopping at its faults, as QOM properties:
- * docs/system/introspection.rst.
+ * docs/specs/introspection.rst.
  *
  * The core knows which questions there are and answers in JSON; here it becomes what QMP
  * and the human monitor show.

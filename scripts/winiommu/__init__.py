@@ -23,7 +23,7 @@ import sys
 
 from . import ui
 
-COMMANDS = ("setup", "validate", "test", "boot", "bench", "report")
+COMMANDS = ("setup", "validate", "test", "boot", "bench", "report", "gdb")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -20,6 +20,7 @@ GROUPS = {
               "seabios", "qemu-system-data", "ipxe-qemu"),
     # The page of ./winiommu report is looked at in a browser.
     "report": ("chromium",),
+    "gdb": ("gdb-multiarch",),
     "bench": ("libbenchmark-dev", "seabios", "qemu-system-data", "ipxe-qemu"),
 }
 SUPPORTED = ("12", "13")

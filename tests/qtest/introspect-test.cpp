@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Questions to both devices through QMP and the human monitor, and stopping at a fault:
-// docs/system/introspection.rst.
+// docs/specs/introspection.rst.
 #include <unistd.h>
 
 #include "tests/qtest/q35.hpp"

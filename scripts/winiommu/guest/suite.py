@@ -3,7 +3,7 @@
 
 import random
 
-from .. import packages, paths, results, ui
+from .. import gdb, packages, paths, results, ui
 from . import console, contract, machine, matrix, report
 
 # What a breakage must fail, besides whatever else it spoils.
@@ -35,13 +35,22 @@ def broken_outcome(breakage, result):
                           f"failed: {', '.join(sorted(failed)) or 'nothing'}")
 
 
+def debugged(name, built):
+    """A guest that gdb stops at a fault, asks, and lets go."""
+    with ui.step(f"gdb at a fault in a guest: {name}"):
+        problems = gdb.demonstrate(name, "6.12", built)[1]
+    return results.Outcome(passed=not problems, failures=[f"gdb on {name}: {problem}" for problem in problems])
+
+
 def run(context):
-    packages.ensure("guest")
+    packages.ensure("guest", "gdb")
     built, total = context.qemu(), results.Outcome()
     seed = random.SystemRandom().randrange(1 << 32)
     ui.say(f"    seed {seed}")
     for result in matrix.run(matrix.suite("all"), built, seed=seed):
         total += outcome_of(result)
+    for name in machine.SUPPORTED:
+        total += debugged(name, built)
     for breakage in EXPECTED:
         one = machine.case("virt", "dt")
         ui.say(f"    broken on purpose: {breakage}; it must fail")

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# From the symptom to the cause: the steps of docs/system/debugging-a-fault.rst.  gdb is attached to
+# a guest in which a device will write where nothing is mapped.
+iommu break-on-fault sid=00:04.0 access=write
+continue
+# The machine stands still at the fault.
+iommu faults limit=1
+iommu walk fault
+iommu stream sid=00:04.0
+iommu queue
+iommu break-on-fault off
+continue

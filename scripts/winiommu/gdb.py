@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`./winiommu gdb`: gdb on a Linux guest whose IOMMU can be asked; docs/system/debugging-a-fault.rst."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import random
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+
+from . import packages, paths, qemu, ui
+from .guest import checks, console, machine, store
+
+SUMMARY = "gdb on a guest, with commands that ask its IOMMU"
+EXTENSION = paths.REPO / "scripts/gdb/iommu.py"
+SCRIPT = paths.REPO / "scripts/gdb/fault.gdb"
+# The way to boot that takes least time.
+BOOTS = {"virt": "dt", "q35": "bios"}
+# What a write where nothing is mapped is called, and the structure that says so.
+EXPECTED = {"virt": ("F_TRANSLATION", "stage 1 descriptor"), "q35": ("WriteDenied", "second-stage entry")}
+SECONDS = 400
+
+
+def arguments(parser):
+    parser.add_argument("--machine", choices=tuple(machine.MACHINES), default="virt", help="default: virt")
+    parser.add_argument("--kernel", choices=tuple(store.KERNELS), default="6.12", help="Debian's kernel series (default 6.12)")
+    parser.add_argument("--demo", action="store_true",
+                        help="run scripts/gdb/fault.gdb instead of taking commands, and judge what it shows")
+    parser.add_argument("--attach", metavar="ADDRESS",
+                        help="a QEMU that runs already with -gdb ADDRESS: host:port, or the path of a socket")
+    qemu.add_options(parser)
+
+
+def gdb_command(address, demo):
+    argv = ["gdb-multiarch", "-q", "-nx", "-ex", "set pagination off", "-ex", "set confirm off",
+            "-ex", f"source {EXTENSION}", "-ex", f"target remote {address}"]
+    return argv + (["-batch", "-x", str(SCRIPT)] if demo else ["-ex", "help iommu"])
+
+
+def judge(text, status, name, address):
+    """What the demonstration lacks, as sentences; `text` is gdb's output."""
+    event, structure = EXPECTED[name]
+    problems = [] if status == 0 else [f"gdb ended with status {status}"]
+    order = [
+        ("gdb did not get control at the fault", r"SIGTRAP"),
+        (f"the fault is not shown as {event} of a write to {address:#x}",
+         rf"write of {address:#x} by 00:04\.0\n +{event} \("),
+        ("the walk is not that of the refused write", rf"walk: write of {address:#x} by 00:04\.0"),
+        (f"no {structure} is shown as the one that refuses", rf"{structure} level \d at 0x[0-9a-f]+: NOT VALID\n +raw 0x"),
+        (f"the walk's verdict is not {event}", rf"verdict: refused, {event} \("),
+        ("the tables of the requester are not shown", r"requester 00:04\.0, translation on"),
+        ("the machine did not go on to its end", r"exited normally"),
+    ]
+    at = 0
+    for problem, pattern in order:
+        found = re.compile(pattern).search(text, at)
+        if found is None:
+            problems.append(problem)
+        else:
+            at = found.end()
+    return problems
+
+
+def judge_guest(lines, nonce, address):
+    """The same of the guest's console."""
+    parser = console.Parser(nonce)
+    for line in lines:
+        parser.feed(line)
+    transcript = parser.transcript
+    reported = [words for words in transcript.all("bad-dma") if words[:1] == ["write"]]
+    problems = [] if transcript.done else ["the guest did not run to its end"]
+    if len(reported) != 1 or reported[0][2:] != [hex(address), "status=3", "bytes=0", f"fail={address:#x}"]:
+        problems.append(f"the guest did not see its write refused: {reported}")
+    return problems
+
+
+@contextlib.contextmanager
+def _guest(one, built, kernel, words, directory):
+    """A guest that waits for gdb: the address of its gdbstub and its console's log."""
+    disks = checks.Disks(directory, 0)
+    initramfs = directory / "initramfs"
+    initramfs.write_bytes(kernel.initramfs())
+    parts = machine.Parts(built, kernel.image, initramfs, None, disks.paths, directory)
+    log = directory / "console.log"
+    # A socket's path has a hundred bytes at most.
+    with tempfile.TemporaryDirectory(prefix="winiommu-gdb-") as place:
+        socket = pathlib.Path(place) / "gdb"
+        command = machine.command(one, parts, words, extra=["-S", "-gdb", f"unix:{socket},server=on,wait=off"])
+        ui.show(command)
+        with open(log, "wb") as out:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
+        try:
+            for _ in range(600):
+                if socket.exists() or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            if not socket.exists():
+                raise ui.Error(f"QEMU did not start: {' '.join((paths.read(log) or '').split())}", f"see {log}")
+            yield str(socket), log
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            for path in disks.paths.values():
+                path.unlink(missing_ok=True)
+
+
+def _interact(command):
+    """gdb on this terminal; Ctrl-C is its alone."""
+    ui.show(command)
+    ui.flush()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.call(command, cwd=paths.REPO, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _batch(command, log):
+    """gdb's output and status; it also goes to `log`."""
+    ui.show(command)
+    try:
+        ended = subprocess.run(command, cwd=paths.REPO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace", timeout=SECONDS, check=False)
+        text, status = ended.stdout, ended.returncode
+    except subprocess.TimeoutExpired as late:
+        text, status = (late.stdout or b"").decode(errors="replace"), f"none after {SECONDS} s"
+    log.write_text(text, encoding="utf-8")
+    return text, status
+
+
+def demonstrate(name, kernel_series, built):
+    """The demonstration on one machine: gdb's output, and what is wrong with it."""
+    one = machine.case(name, BOOTS[name], kernel_series)
+    architecture = one.machine.architecture
+    machine.require_devices(one, built.system(architecture))
+    kernel = store.kernel(architecture, one.kernel)
+    directory = paths.BUILD / "guest/gdb" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    address = checks.bad_addresses(random.SystemRandom().randrange(1 << 32))["write"]
+    nonce = hashlib.sha256(os.urandom(32)).hexdigest()[:24]
+    words = [f"winiommu.nonce={nonce}", "winiommu.mib=1", "winiommu.mode=check", f"winiommu.bad=write:{address:#x}"]
+    with _guest(one, built.system(architecture), kernel, words, directory) as (socket, log):
+        text, status = _batch(gdb_command(socket, True), directory / "gdb.log")
+    problems = judge(text, status, name, address)
+    return text, problems + judge_guest((paths.read(log) or "").splitlines(), nonce, address)
+
+
+def run(args):
+    packages.ensure("gdb")
+    if args.attach:
+        return _interact(gdb_command(args.attach, args.demo))
+    packages.ensure("build", "guest")
+    built = qemu.from_options(args)
+    if args.demo:
+        text, problems = demonstrate(args.machine, args.kernel, built)
+        ui.say(text)
+        for problem in problems:
+            ui.say(f"FAIL: {problem}")
+        ui.say("PASS: gdb stopped at the fault, the walk shows its cause, and the guest went on" if not problems else "FAIL")
+        return 1 if problems else 0
+    one = machine.case(args.machine, BOOTS[args.machine], args.kernel)
+    architecture = one.machine.architecture
+    machine.require_devices(one, built.system(architecture))
+    directory = paths.BUILD / "guest/gdb" / args.machine
+    directory.mkdir(parents=True, exist_ok=True)
+    address = checks.bad_addresses(random.SystemRandom().randrange(1 << 32))["write"]
+    words = ["winiommu.nonce=none", "winiommu.mib=1", "winiommu.mode=check", f"winiommu.bad=write:{address:#x}"]
+    kernel = store.kernel(architecture, one.kernel)
+    with _guest(one, built.system(architecture), kernel, words, directory) as (socket, log):
+        ui.say(f"The guest waits; its console goes to {shlex.quote(str(log))}. In the end 00:04.0 writes to {address:#x}, "
+               "which nothing maps.")
+        ui.say("Try: iommu break-on-fault; continue; iommu walk fault.")
+        return _interact(gdb_command(socket, False))

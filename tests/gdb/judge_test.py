@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `./winiommu gdb --demo` believes, and how gdb's commands show an answer."""
+import sys
+import unittest
+
+from winiommu import gdb, paths
+
+sys.path.insert(0, str(paths.REPO / "scripts/gdb"))
+import describe  # noqa: E402
+
+ADDRESS = 0x4012345000
+RECORD = {"name": "F_TRANSLATION", "number": 16, "raw": ["0x1"], "fields": {"StreamID": 32, "RnW": 0}}
+STEPS = [
+    {"structure": "STE", "depth": 0, "at": "0x40000800", "raw": ["0x000000000000000b", "0x0000000000000000"],
+     "fields": {"V": 1, "Config": 5, "EATS": 0}},
+    {"structure": "stage 1 descriptor", "level": 0, "depth": 0, "at": "0x41000000", "raw": ["0x0000000000000000"],
+     "fields": {"Valid": 0}, "kind": "invalid", "problem": "not valid"},
+]
+REQUEST = {"sid": "0x20", "address": hex(ADDRESS), "access": "write", "privilege": "user"}
+WALK = {"request": REQUEST, "steps": STEPS, "verdict": {"result": "refused", "event": RECORD}}
+FAULTS = {"total": 1, "sources": [{"sid": "0x20", "count": 1}], "other_sources": 0, "faults": [
+    {"serial": 0, "wall": "2026-01-01T00:00:00.000000Z", "virtual_ns": 1500000000, "recorded": True, "event": RECORD,
+     **REQUEST}]}
+STREAM = {"sid": "0x20", "enabled": True, "steps": STEPS[:1], "problem": None}
+
+
+def output():
+    lines = ["Program received signal SIGTRAP, Trace/breakpoint trap."]
+    lines += describe.faults(FAULTS) + describe.walk(WALK) + describe.tables(STREAM)
+    return "\n".join([*lines, "[Inferior 1 (process 1) exited normally]"])
+
+
+class Describe(unittest.TestCase):
+    def test_the_step_that_refuses_is_pointed_at(self):
+        lines = describe.walk(WALK)
+        self.assertEqual(lines[0], "walk: write of 0x4012345000 by 00:04.0")
+        self.assertIn("  stage 1 descriptor level 0 at 0x41000000: NOT VALID", lines)
+        self.assertIn("      raw 0x000000000000000b", lines)
+        self.assertIn("      V=1 Config=5", lines)
+        self.assertEqual(lines[-1], "verdict: refused, F_TRANSLATION (0x10): StreamID=32")
+
+    def test_what_passes_says_where_to(self):
+        verdict = {"result": "translated", "output": "0x1000", "mask": "0xfff", "read": True, "write": True}
+        self.assertEqual(describe.walk({**WALK, "verdict": verdict})[-1],
+                         "verdict: translated to 0x1000, block 0x1000 bytes")
+
+
+class Judge(unittest.TestCase):
+    def test_a_good_run_lacks_nothing(self):
+        self.assertEqual(gdb.judge(output(), 0, "virt", ADDRESS), [])
+
+    def test_each_thing_that_is_missing_is_named(self):
+        for gone, problem in (
+                ("SIGTRAP", "did not get control"), ("F_TRANSLATION (0x10)", "not shown as F_TRANSLATION"),
+                ("walk: write", "not that of the refused write"), ("NOT VALID", "shown as the one that refuses"),
+                ("verdict: refused", "verdict is not"), ("requester 00:04.0", "tables of the requester"),
+                ("exited normally", "go on to its end")):
+            with self.subTest(gone=gone):
+                problems = gdb.judge(output().replace(gone, "-"), 0, "virt", ADDRESS)
+                self.assertTrue(any(problem in one for one in problems), problems)
+        self.assertTrue(gdb.judge(output(), 0, "virt", ADDRESS + 0x1000))
+        self.assertTrue(gdb.judge(output(), 0, "q35", ADDRESS))
+        self.assertEqual(gdb.judge(output(), 1, "virt", ADDRESS), ["gdb ended with status 1"])
+
+    def test_the_guest_must_have_seen_it_and_ended(self):
+        good = [f"%n bad-dma write 0000:00:04.0 {ADDRESS:#x} status=3 bytes=0 fail={ADDRESS:#x}", "%n done"]
+        self.assertEqual(gdb.judge_guest(good, "n", ADDRESS), [])
+        self.assertEqual(len(gdb.judge_guest(good[:1], "n", ADDRESS)), 1)
+        self.assertEqual(len(gdb.judge_guest(good[1:], "n", ADDRESS)), 1)
+        self.assertEqual(len(gdb.judge_guest(good, "other", ADDRESS)), 2)
