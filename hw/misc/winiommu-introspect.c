@@ -32,7 +32,7 @@ static const struct {
     {"walk", "walk-request", "what an access would come to, step by step"},
     {"stream", "stream-request", "the structures of a requester, decoded"},
     {"context", "context-request", "the structures of a requester, decoded"},
-    {"tlb", "tlb-request", "cached translations"},
+    {"tlb-entries", "tlb-entries-request", "cached translations"},
     {"queues", "queues-request", "commands and records in the queues"},
     {"stats", NULL, "what has happened so far"},
 };

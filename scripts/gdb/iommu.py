@@ -111,7 +111,7 @@ def stream(words):
 
 
 def tlb(words):
-    _print(describe.tlb(ask("tlb", words)))
+    _print(describe.tlb(ask("tlb-entries", words)))
 
 
 def queue(words):

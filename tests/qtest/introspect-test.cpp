@@ -105,7 +105,7 @@ void check_errors(Asked asked)
     EXPECT_TRUE(has(asked.ask("walk", "sid=x,address=1"), "is no number"));
     EXPECT_TRUE(
         has(asked.ask("faults", "colour=red"), "no key=value with one of the keys"));
-    EXPECT_TRUE(has(asked.ask("tlb", "limit=-1"), "is no number"));
+    EXPECT_TRUE(has(asked.ask("tlb-entries", "limit=-1"), "is no number"));
 }
 
 class SmmuIntrospect : public smmuv3::Test {
@@ -182,12 +182,12 @@ TEST_F(SmmuIntrospect, TlbAndQueuesShowWhatIsThere)
     start();
     read_only_page();
     EXPECT_EQ(dma->read(smmuv3::iova + 8, 8), Endpoint::done);
-    const auto tlb = asked().ask("tlb", "asid=1");
+    const auto tlb = asked().ask("tlb-entries", "asid=1");
     EXPECT_TRUE(has(tlb, R"("input": "0x1234567000")")) << tlb;
     EXPECT_TRUE(has(tlb, R"("asid": 1)")) << tlb;
-    EXPECT_TRUE(has(asked().ask("tlb", "asid=2"), R"("entries": [])"));
+    EXPECT_TRUE(has(asked().ask("tlb-entries", "asid=2"), R"("entries": [])"));
     EXPECT_TRUE(smmu->submit_and_sync({smmuv3::tlbi_nh_asid(0, 1)}));
-    EXPECT_TRUE(has(asked().ask("tlb", ""), R"("entries": [])"));
+    EXPECT_TRUE(has(asked().ask("tlb-entries", ""), R"("entries": [])"));
     const auto queues = asked().get("queues");
     EXPECT_TRUE(has(queues, R"("name": "CMD_TLBI_NH_ASID")")) << queues;
     EXPECT_TRUE(has(queues, R"("name": "CMD_SYNC")")) << queues;
@@ -270,16 +270,16 @@ TEST_F(VtdIntrospect, TlbAndQueuesShowWhatIsThere)
 {
     start();
     EXPECT_EQ(dma->read(iova, 8), Endpoint::done);
-    const auto tlb = asked().ask("tlb", "domain=5");
+    const auto tlb = asked().ask("tlb-entries", "domain=5");
     EXPECT_TRUE(has(tlb, R"("input": "0x40000000")")) << tlb;
-    EXPECT_TRUE(has(asked().ask("tlb", "domain=6"), R"("entries": [])"));
+    EXPECT_TRUE(has(asked().ask("tlb-entries", "domain=6"), R"("entries": [])"));
     machine->write64(q35::ram + 0x4000, 0x502a2);  // IOTLB, domain 5
     machine->write64(q35::ram + 0x4010, 0x25 | 7ull << 32);
     machine->write64(q35::ram + 0x4018, q35::ram + 0x5000);
     machine->write64(q35::unit + 0x90, q35::ram + 0x4000);
     machine->write32(q35::unit + 0x18, 1u << 31 | 1u << 26);  // QIE
     machine->write64(q35::unit + 0x88, 32);
-    EXPECT_TRUE(has(asked().ask("tlb", ""), R"("entries": [])"));
+    EXPECT_TRUE(has(asked().ask("tlb-entries", ""), R"("entries": [])"));
     const auto queues = asked().get("queues");
     EXPECT_TRUE(has(queues, R"("name": "Iotlb")")) << queues;
     EXPECT_TRUE(has(queues, R"("name": "Wait")")) << queues;
