@@ -273,7 +273,7 @@ TEST_F(VtdIntrospect, TlbAndQueuesShowWhatIsThere)
     const auto tlb = asked().ask("tlb-entries", "domain=5");
     EXPECT_TRUE(has(tlb, R"("input": "0x40000000")")) << tlb;
     EXPECT_TRUE(has(asked().ask("tlb-entries", "domain=6"), R"("entries": [])"));
-    machine->write64(q35::ram + 0x4000, 0x502a2);  // IOTLB, domain 5
+    machine->write64(q35::ram + 0x4000, 0x50022);  // IOTLB, domain 5
     machine->write64(q35::ram + 0x4010, 0x25 | 7ull << 32);
     machine->write64(q35::ram + 0x4018, q35::ram + 0x5000);
     machine->write64(q35::unit + 0x90, q35::ram + 0x4000);
