@@ -53,7 +53,7 @@ def _monitor(line):
 
 
 def _set(name, value):
-    said = _monitor(f"qom-set {_Device.find()} {name} {value}").strip()
+    said = _monitor(f"qom-set -j {_Device.find()} {name} {json.dumps(value)}").strip()
     if said:
         raise gdb.GdbError(f"iommu: {said.removeprefix('Error: ')}")
 
