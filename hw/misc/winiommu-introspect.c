@@ -178,7 +178,7 @@ static void stop(void* opaque)
     }
     qemu_system_vmstop_request_prepare();
     qemu_system_vmstop_request(RUN_STATE_DEBUG);
-    if (current_cpu) {
+    if (qemu_in_vcpu_thread()) {
         cpu_stop_current();
     }
 }
