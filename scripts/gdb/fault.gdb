@@ -9,4 +9,5 @@ iommu walk fault
 iommu stream sid=00:04.0
 iommu queue
 iommu break-on-fault off
-continue
+# The machine goes on, without gdb.
+detach

@@ -27,7 +27,7 @@ STREAM = {"sid": "0x20", "enabled": True, "steps": STEPS[:1], "problem": None}
 def output():
     lines = ["Program received signal SIGTRAP, Trace/breakpoint trap."]
     lines += describe.faults(FAULTS) + describe.walk(WALK) + describe.tables(STREAM)
-    return "\n".join([*lines, "[Inferior 1 (process 1) exited normally]"])
+    return "\n".join([*lines, "[Inferior 1 (process 1) detached]"])
 
 
 class Describe(unittest.TestCase):
@@ -54,7 +54,7 @@ class Judge(unittest.TestCase):
                 ("SIGTRAP", "did not get control"), ("F_TRANSLATION (0x10)", "not shown as F_TRANSLATION"),
                 ("walk: write", "not that of the refused write"), ("NOT VALID", "shown as the one that refuses"),
                 ("verdict: refused", "verdict is not"), ("requester 00:04.0", "tables of the requester"),
-                ("exited normally", "go on to its end")):
+                ("detached", "not let go")):
             with self.subTest(gone=gone):
                 problems = gdb.judge(output().replace(gone, "-"), 0, "virt", ADDRESS)
                 self.assertTrue(any(problem in one for one in problems), problems)
