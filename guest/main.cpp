@@ -7,6 +7,7 @@
 #include "guest/cpu.hpp"
 #include "guest/efi.hpp"
 #include "guest/home.hpp"
+#include "guest/hunt.hpp"
 #include "guest/run.hpp"
 #include "guest/text.hpp"
 
@@ -106,6 +107,7 @@ bool read_request(efi::Handle image, Request& request)
     }
     request.first = number_at(value_of(text, "first="), 1);
     request.only = number_at(value_of(text, "only="), 0);
+    request.mutant = number_at(value_of(text, "mutant="), 0);
     request.crash = number_at(value_of(text, "crash="), 0);
     request.hang = number_at(value_of(text, "hang="), 0);
     const auto* nonce = value_of(text, "nonce=");
@@ -181,7 +183,11 @@ void run(efi::Handle image)
         error != nullptr) {
         bail_out(error);
     }
-    run_rules(*guest, request);
+    if (request.mutant != 0) {
+        hunt_mutants(*guest, request.mutant);
+    } else {
+        run_rules(*guest, request);
+    }
     line("# ", std::uint64_t{guest->interrupts()}, " interrupts");
     line("# end ", request.nonce);
     power_off();

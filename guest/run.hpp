@@ -14,6 +14,7 @@ struct Request {
     // To see that the host notices: in the check of this rule, if any, the processor
     // meets an instruction that is none, or never comes back.
     unsigned crash = 0, hang = 0;
+    unsigned mutant = 0;  // 0: run the rules; else hunt the mutants from this one on
 };
 
 void run_rules(contract::Home& home, const Request& request);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The contract's guest, a UEFI application, built by clang and lld for both architectures."""
+import itertools
 import pathlib
 import shutil
 import subprocess
@@ -35,14 +36,20 @@ def _standard_library():
     return [versions[-1], pathlib.Path("/usr/include") / machine / "c++" / versions[-1].name]
 
 
-def sources(architecture, root=paths.REPO):
-    """The reference driver, the rules, and the guest around them."""
+def sources(architecture, mutants=False, root=paths.REPO):
+    """The reference driver, the rules, and the guest around them; with the driver's deliberate mistakes if asked."""
     found = [path for pattern in ("driver/*.cpp", "driver/*/*.cpp", "contract/rules/*.cpp", "contract/catalogue/*.cpp",
                                   "guest/*.cpp")
              for path in sorted(root.glob(pattern))]
     found += [root / "contract/catalogue.cpp", root / "contract/test.cpp"]
-    other = {f"cpu_{name}.cpp" for name in ARCHITECTURES if name != architecture} | {"mutants.cpp"}
+    other = {f"cpu_{name}.cpp" for name in ARCHITECTURES if name != architecture}
+    if not mutants:
+        other.add("mutants.cpp")
     return [path for path in found if path.name not in other]
+
+
+def name_of(architecture, mutants):
+    return architecture + ("-mutants" if mutants else "")
 
 
 def _ninja(compiler, linker, library):
@@ -55,20 +62,23 @@ def _ninja(compiler, linker, library):
              "rule link",
              f"  command = {linker} /nologo /nodefaultlib /subsystem:efi_application /entry:efi_main /out:$out $in",
              "  description = link $out"]
-    for architecture in ARCHITECTURES:
+    for architecture, mutants in itertools.product(ARCHITECTURES, (False, True)):
+        program = name_of(architecture, mutants)
         objects = []
-        for source in sources(architecture):
-            name = f"{architecture}/{source.relative_to(paths.REPO).with_suffix('.obj')}"
-            extra = [*ARCHITECTURE_FLAGS[architecture], *(RUNTIME_FLAGS if source.name == "runtime.cpp" else ())]
+        for source in sources(architecture, mutants):
+            name = f"{program}/{source.relative_to(paths.REPO).with_suffix('.obj')}"
+            extra = [*ARCHITECTURE_FLAGS[architecture], *(RUNTIME_FLAGS if source.name == "runtime.cpp" else ()),
+                     *(["-DWINIOMMU_MUTANTS"] if mutants else ())]
             lines += [f"build {name}: compile {source}", f"  target = {architecture}-unknown-windows",
                       f"  extra = {' '.join(extra)}"]
             objects.append(name)
-        lines.append(f"build {architecture}.efi: link {' '.join(objects)}")
+        lines.append(f"build {program}.efi: link {' '.join(objects)}")
     return "\n".join(lines) + "\n"
 
 
-def ensure(architecture):
+def ensure(architecture, mutants=False):
     """The built application; quick when nothing changed."""
+    program = name_of(architecture, mutants)
     packages.ensure("build", "guest")
     with paths.lock("efi"):
         compiler = _tool("clang++")
@@ -77,6 +87,6 @@ def ensure(architecture):
         text = _ninja(compiler, _tool("lld-link"), _standard_library())
         if paths.read(BUILD / "build.ninja") != text:
             paths.write(BUILD / "build.ninja", text)
-        ui.run(["ninja", "-C", BUILD, f"{architecture}.efi"], f"build the contract's guest for {architecture}",
-               paths.LOGS / f"build-efi-{architecture}.log")
-    return BUILD / f"{architecture}.efi"
+        ui.run(["ninja", "-C", BUILD, f"{program}.efi"], f"build the contract's guest ({program})",
+               paths.LOGS / f"build-efi-{program}.log")
+    return BUILD / f"{program}.efi"

@@ -5,7 +5,7 @@ import unittest
 import unittest.mock
 import xml.etree.ElementTree as ElementTree
 
-from winiommu import efi
+from winiommu import efi, ui
 from winiommu.guest import console, contract, report
 
 NONCE = "0123456789abcdef"
@@ -130,6 +130,31 @@ class Ends(unittest.TestCase):
         self.assertIn("the IORT has no SMMUv3", result.problems[0])
 
 
+class Hunt(unittest.TestCase):
+    def hunted(self, *texts, problem=""):
+        """What hunt() makes of boots that said these texts."""
+        boots = iter(texts)
+
+        def boot(*_):
+            return ended(said(f"# winiommu-guest {NONCE}\n{next(boots)}"), problem)
+        with unittest.mock.patch.object(contract, "_boot", boot):
+            return contract.hunt(CASE, "qemu")
+
+    def test_killed_and_survived(self):
+        text = f"# mutants 2\n# begin mutant 1 Early\n# killed Early by rule-7\n# begin mutant 2 Late\n# survived Late\n# end {NONCE}\n"
+        self.assertEqual(self.hunted(text), {"Early": "rule-7", "Late": ""})
+
+    def test_one_that_stops_the_machine_is_found_and_the_rest_hunted(self):
+        self.assertEqual(self.hunted("# mutants 2\n# begin mutant 1 Early\nBail out! exception 0x6\n",
+                                     f"# mutants 2\n# begin mutant 2 Late\n# killed Late by rule-9\n# end {NONCE}\n"),
+                         {"Early": "exception 0x6", "Late": "rule-9"})
+
+    def test_an_unfinished_hunt_is_an_error(self):
+        for text in ("", "# mutants 2\n", f"# mutants 2\n# begin mutant 1 Early\n# killed Early by rule-7\n# end {NONCE}\n"):
+            with self.subTest(text=text), self.assertRaises(ui.Error):
+                self.hunted(text)
+
+
 class Reports(unittest.TestCase):
     def test_text(self):
         result, _ = judged(GOOD)
@@ -179,6 +204,7 @@ class Cases(unittest.TestCase):
             names = {path.name for path in efi.sources(one)}
             self.assertIn(f"cpu_{one}.cpp", names)
             self.assertFalse(names & {f"cpu_{other}.cpp", "mutants.cpp", "runner.cpp", "machine.cpp"})
+            self.assertIn("mutants.cpp", {path.name for path in efi.sources(one, mutants=True)})
             self.assertTrue({"catalogue.cpp", "smmuv3.cpp", "vtd.cpp", "main.cpp", "mapping.cpp"} <= names)
 
 

@@ -17,6 +17,9 @@ from . import console, fat, machine, store
 
 PASSED, FAILED, PROPOSAL, NOT_APPLICABLE = "passed", "failed", "proposal failed", "not applicable"
 LIMITS = console.Limits(total=150, silence=60)
+# A mutant may hang the machine; a rule takes milliseconds.
+HUNT_LIMITS = console.Limits(total=400, silence=25)
+MOST_HUNTS = 12
 # Booted again after a crash or a hang, this often.
 MOST_BOOTS = 6
 
@@ -59,6 +62,9 @@ class Said:
     bail_out: str = ""
     errors: list[str] = dataclasses.field(default_factory=list)
     totals: tuple[int, ...] = ()
+    mutants: int = 0
+    mutant: tuple[int, str] | None = None  # the one that is hunted: its number and name
+    hunted: dict[str, str] = dataclasses.field(default_factory=dict)  # what became of each: a rule, or "" if it survived
 
 
 class Parser:
@@ -88,6 +94,13 @@ class Parser:
             said.running = Verdict(int(found[1]), found[2], found[3], FAILED)
         elif found := re.fullmatch(r"# totals (\d+) passed, (\d+) failed, (\d+) proposals failed, (\d+) not applicable", text):
             said.totals = tuple(map(int, found.groups()))
+        elif found := re.fullmatch(r"# mutants (\d+)", text):
+            said.mutants = int(found[1])
+        elif found := re.fullmatch(r"# begin mutant (\d+) (\w+)", text):
+            said.mutant = int(found[1]), found[2]
+        elif found := re.fullmatch(r"# (?:killed (\w+) by (rule-\d+)|survived (\w+))", text):
+            said.hunted[found[1] or found[3]] = found[2] or ""
+            said.mutant = None
         elif found := _RULE.fullmatch(text):
             self._verdict(found)
         elif self._failed and (found := re.fullmatch(r'message: "(.*)"', text)):
@@ -190,7 +203,7 @@ def _boot(one, qemu, directory, request, limits, breakage, number, result):
     """One boot; what was said, and how it ended."""
     nonce = hashlib.sha256(os.urandom(32)).hexdigest()[:24]
     words = " ".join([f"nonce={nonce}", *(f"{key}={value}" for key, value in request.items())])
-    program = efi.ensure(one.machine.architecture).read_bytes()
+    program = efi.ensure(one.machine.architecture, mutants="mutant" in request).read_bytes()
     (directory / "volume").write_bytes(fat.volume({
         "EFI": {"BOOT": {BOOT_FILE[one.machine.architecture]: program}}, "WINIOMMU.TXT": words.encode("ascii")}))
     argv = command(one, qemu, store.firmware(one.machine.architecture), directory, breakage)
@@ -253,6 +266,26 @@ def run(one, qemu, *, limits=LIMITS, breakage=None, **request):
     if not request.get("only"):
         complete(result)
     return result
+
+
+def hunt(one, qemu, *, limits=HUNT_LIMITS):
+    """Hunts every mutant of the driver on one machine: what found it by its name, "" if nothing did."""
+    directory = paths.BUILD / "guest/run" / f"{one.name}-mutants"
+    directory.mkdir(parents=True, exist_ok=True)
+    result, first, hunted = Result(one), 1, {}
+    for number in range(1, MOST_HUNTS + 1):
+        outcome = _boot(one, qemu, directory, {"mutant": first}, limits, None, number, result)
+        said = outcome.transcript
+        hunted |= said.hunted
+        if said.ended and not outcome.problem and len(hunted) == said.mutants:
+            return hunted
+        if not said.mutant:
+            raise ui.Error(f"{one.name}: the hunt did not come to its end: {_why(said, outcome)}",
+                           f"see the consoles in {directory}")
+        # One that stops the machine has been found.
+        first, name = said.mutant[0] + 1, said.mutant[1]
+        hunted[name] = _why(said, outcome)
+    raise ui.Error(f"{one.name}: the machine stopped {MOST_HUNTS} times", f"see the consoles in {directory}")
 
 
 def run_all(wanted, built, **options):

@@ -108,6 +108,25 @@ def _break_contract(built):
     yield _noticed("a hang", ended_in(result, HANG, "said nothing"), result)
 
 
+def hunt_outcome(found):
+    """Dictionaries of contract.hunt(), one for each machine: a mutant has to be found on at least one of them.
+
+    A mistake in what one architecture has cannot show on the other.
+    """
+    names = {name for hunted in found for name in hunted}
+    survived = sorted(name for name in names if not any(hunted.get(name) for hunted in found))
+    return results.Outcome(passed=len(names) - len(survived),
+                           failures=[f"contract: the mutant {name} was not found in a guest" for name in survived])
+
+
+def _hunt(built):
+    found = []
+    for one in contract.cases("all"):
+        ui.say(f"    hunting the driver's mutants on {one.name}")
+        found.append(contract.hunt(one, built.system(one.machine.architecture)))
+    return hunt_outcome(found)
+
+
 def run_contract(context):
     """Every rule on every machine, the table of results in the documentation, and what must fail."""
     packages.ensure("build", "guest")
@@ -126,4 +145,5 @@ def run_contract(context):
         total += rules_outcome(result, strict=False)
     for outcome in _break_contract(built):
         total += outcome
+    total += _hunt(built)
     return total
