@@ -31,14 +31,15 @@ void Memory::own(std::uint64_t base, std::uint64_t size)
     reset();
 }
 
-// A table of the pages first, a quarter for small blocks, the rest for pages.
+// A table of the pages first.  Half for small blocks: 65536 domains fit, one for each ASID,
+// so that ASIDs run out before memory does.  The rest for pages.
 void Memory::reset()
 {
     const auto count = size_ / page;
     frames_ = at<Frame>(base_);
     __builtin_memset(frames_, 0, count * sizeof(Frame));
     small_from_ = (base_ + count * sizeof(Frame) + page - 1) & ~(page - 1);
-    small_end_ = base_ + size_ / 4;
+    small_end_ = base_ + size_ / 2;
     pages_from_ = small_end_;
     for (unsigned i = 0; i < orders; ++i) {
         free_blocks_[i] = nullptr;

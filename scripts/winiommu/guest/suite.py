@@ -108,23 +108,18 @@ def _break_contract(built):
     yield _noticed("a hang", ended_in(result, HANG, "said nothing"), result)
 
 
-def hunt_outcome(found):
-    """Dictionaries of contract.hunt(), one for each machine: a mutant has to be found on at least one of them.
-
-    A mistake in what one architecture has cannot show on the other.
-    """
-    names = {name for hunted in found for name in hunted}
-    survived = sorted(name for name in names if not any(hunted.get(name) for hunted in found))
-    return results.Outcome(passed=len(names) - len(survived),
+def hunt_outcome(hunted):
+    """What contract.hunt() found: no mutant may survive."""
+    survived = sorted(name for name, found_by in hunted.items() if not found_by)
+    return results.Outcome(passed=len(hunted) - len(survived),
                            failures=[f"contract: the mutant {name} was not found in a guest" for name in survived])
 
 
 def _hunt(built):
-    found = []
-    for one in contract.cases("all"):
-        ui.say(f"    hunting the driver's mutants on {one.name}")
-        found.append(contract.hunt(one, built.system(one.machine.architecture)))
-    return hunt_outcome(found)
+    # Arm's machine has all that the rules are about: PASIDs, devices of several streams, caller-owned tables.
+    one = contract.cases("virt")[0]
+    ui.say(f"    hunting the driver's mutants on {one.name}")
+    return hunt_outcome(contract.hunt(one, built.system(one.machine.architecture)))
 
 
 def run_contract(context):
