@@ -6,7 +6,7 @@ import struct
 import tempfile
 import unittest
 
-from winiommu.guest import checks, machine
+from winiommu.guest import checks, machine, matrix
 
 HEAD = b"WIREC\r\n\x1a" + struct.pack("<IIQQ", 1, 1, 1, 0)
 
@@ -47,6 +47,13 @@ class Record(unittest.TestCase):
     def test_no_record_and_no_record_of_ours_fail(self):
         self.assertEqual(self.verdict(None), [False])
         self.assertEqual(self.verdict(b"something else"), [False])
+
+    def test_the_suite_runs_both_kernels_on_both_machines(self):
+        names = {case.name for case in matrix.suite("all")}
+        for kernel in ("6.1", "6.12"):
+            for name in (f"virt-dt-{kernel}-verified", f"q35-bios-{kernel}-verified",
+                         f"q35-bios-{kernel}-verified-scalable"):
+                self.assertIn(name, names)
 
     def test_only_these_set_ups_are_recorded(self):
         path = pathlib.Path("x")
