@@ -24,9 +24,13 @@ with open(sys.argv[1] + ".new", "w") as file:
 os.rename(sys.argv[1] + ".new", sys.argv[1])
 time.sleep(600)
 """
+# What a shell makes of signals in the background (nohup, &) is not what is tried here.
 LAUNCHER = """
-import pathlib, sys, types
+import pathlib, signal, sys, types
 from unittest import mock
+for number in (signal.SIGHUP, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import winiommu
 from winiommu import suites, ui
 from winiommu.guest import console
@@ -74,6 +78,8 @@ class Signals(unittest.TestCase):
                 env=dict(os.environ, PYTHONPATH=str(paths.REPO / "scripts")),
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
             self.addCleanup(launcher.stderr.close)
+            self.addCleanup(launcher.wait)
+            self.addCleanup(launcher.kill)
             files = [pathlib.Path(scratch) / name for name in ("pid", "pid.2")]
             self.assertTrue(wait_for(lambda: all(file.exists() for file in files)))
             children = [int(file.read_text()) for file in files]
