@@ -27,10 +27,11 @@ struct WalkKey {
 };
 
 // A thread's last refusal by a stage 1 descriptor.  QEMU asks for a refused DMA once per
-// piece: while the descriptor reads the same, so does the answer.
+// piece, upwards (hw/iommu/common/pieces.hpp): while the descriptor reads the same, so
+// does the answer.  A DMA that begins anew is walked for anew.
 struct LastRefusal {
     WalkKey key{};
-    std::uint64_t page = 0;
+    std::uint64_t address = 0;  // of the last piece
     Rights wanted{};
     const std::byte* host = nullptr;
     std::uint64_t descriptor = 0;
@@ -38,8 +39,10 @@ struct LastRefusal {
 
     bool stands(const WalkKey& now, const Transaction& access) const
     {
-        return key.context == now.context && key == now &&
-               page == access.address.value >> 12 && wanted == needed(access) &&
+        const auto step = access.address.value - address;
+        return access.delivery == Delivery::Pieces && step != 0 && step <= 8 &&
+               address >> 12 == access.address.value >> 12 && key == now &&
+               wanted == needed(access) &&
                __atomic_load_n(reinterpret_cast<const std::uint64_t*>(host),
                                __ATOMIC_ACQUIRE) == descriptor;
     }

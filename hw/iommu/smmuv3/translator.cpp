@@ -251,7 +251,7 @@ void Translator::keep_refusal(const Hot& hot, const Transaction& access,
         return;
     }
     if (const auto* host = memory_.ram().find(Gpa{why.descriptor_at}, 8)) {
-        last_refusal_ = {walk_key(hot, ticket), access.address.value >> 12,
+        last_refusal_ = {walk_key(hot, ticket), access.address.value,
                          needed(access),        host,
                          why.descriptor,        record};
     }
@@ -264,6 +264,7 @@ bool Translator::refused_again(const Hot& hot, const Transaction& access,
         !last_refusal_.stands(walk_key(hot, tlb_.begin()), access)) {
         return false;
     }
+    last_refusal_.address = access.address.value;
     record = last_refusal_.record;
     if (record) {
         record->input = access.address;

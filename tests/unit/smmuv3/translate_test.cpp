@@ -191,36 +191,62 @@ TEST_F(Translate, Smmu_3_17_ThePageNextToAWalkedOneIsReadFromItsOwnDescriptor)
     EXPECT_EQ(fault(reading(va + 0x3000)).id, EventId::F_ACCESS);
 }
 
-// A refusal that is asked again says the same, of the address that was asked; and no
-// longer than the descriptor that refused.
-TEST_F(Translate, Smmu_7_3_13_ARefusalRepeatedIsRecordedForItsOwnAddress)
+// QEMU cuts a refused DMA: each piece is refused for its own address, and no longer than
+// the descriptor that refused stands.
+Transaction piece(Transaction t)
 {
-    const auto root = use_stage1();
-    guest.map_s1(root, va + 0x1000, 0x8000'2000);
-    for (unsigned piece = 0; piece < 64; piece += 4) {
-        const auto f = fault(reading(va + piece));
-        EXPECT_EQ(f.id, EventId::F_TRANSLATION);
-        EXPECT_EQ(f.input.value, va + piece);
-    }
-    // Another kind of access to the same page is its own refusal.
-    EXPECT_EQ(fault(writing(va + 64)).access, Access::Write);
-    EXPECT_EQ(fault(reading(va + 0x2000)).input.value, va + 0x2000);
-    EXPECT_EQ(fault(reading(va)).access, Access::Read);
-    guest.map_s1(root, va, 0x8000'1000);  // no TLBI: what was invalid is not cached
-    EXPECT_EQ(output(reading(va + 64)), 0x8000'1040u);
+    t.delivery = Delivery::Pieces;
+    return t;
 }
 
-TEST_F(Translate, Smmu_4_3_ARefusalEndsWithItsConfiguration)
+TEST_F(Translate, Smmu_7_3_13_ThePiecesOfARefusalAreRefusedForTheirOwnAddresses)
 {
     const auto root = use_stage1();
     guest.map_s1(root, va + 0x1000, 0x8000'2000);
-    EXPECT_EQ(fault(reading(va)).id, EventId::F_TRANSLATION);
+    for (unsigned at = 0; at < 64; at += 4) {
+        const auto f = fault(piece(reading(va + at)));
+        EXPECT_EQ(f.id, EventId::F_TRANSLATION);
+        EXPECT_EQ(f.input.value, va + at);
+    }
+    // Another kind of access to the same page is its own refusal.
+    EXPECT_EQ(fault(piece(writing(va + 64))).access, Access::Write);
+    EXPECT_EQ(fault(piece(reading(va + 68))).access, Access::Read);
+    EXPECT_EQ(output(piece(reading(va + 0x1000))), 0x8000'2000u);
+    EXPECT_EQ(fault(piece(reading(va + 72))).input.value, va + 72);
+    guest.map_s1(root, va, 0x8000'1000);  // no TLBI: what was invalid is not cached
+    EXPECT_EQ(output(piece(reading(va + 76))), 0x8000'104cu);
+}
+
+TEST_F(Translate, Smmu_4_3_ARefusalEndsWithItsConfigurationAndWithAnyTlbi)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va + 0x1000, 0x8000'2000);
+    EXPECT_EQ(fault(piece(reading(va))).id, EventId::F_TRANSLATION);
     const auto other = guest.table();
     guest.map_s1(other, va, 0x9000'1000);
     guest.cd(0, Guest::s1_cd(other, 6));
-    EXPECT_EQ(fault(reading(va + 4)).id, EventId::F_TRANSLATION);  // CFGI_CD is missing
+    EXPECT_EQ(fault(piece(reading(va + 4))).id, EventId::F_TRANSLATION);  // no CFGI_CD
     guest.translator.invalidate_cd(StreamId{3}, SubstreamId{0}, true);
-    EXPECT_EQ(output(reading(va + 8)), 0x9000'1008u);
+    EXPECT_EQ(output(piece(reading(va + 8))), 0x9000'1008u);
+
+    const auto empty = guest.table();
+    EXPECT_EQ(fault(piece(reading(va + 0x2000))).id, EventId::F_TRANSLATION);
+    guest.map_s1(empty, va + 0x2000, 0xa000'2000);
+    guest.store(other + ((va >> 39) & 0x1ff) * 8,
+                guest.load(empty + ((va >> 39) & 0x1ff) * 8));
+    guest.translator.invalidate_va(Vmid{0}, Asid{1}, {.address = 0});
+    EXPECT_EQ(output(piece(reading(va + 0x2004))), 0xa000'2004u);
+}
+
+TEST_F(Translate, Smmu_7_3_ADmaThatBeginsAnewIsWalkedForAnew)
+{
+    const auto root = use_stage1();
+    guest.map_s1(root, va + 0x1000, 0x8000'2000);
+    EXPECT_EQ(fault(piece(reading(va))).id, EventId::F_TRANSLATION);
+    // A table on the way now leads nowhere, the descriptor that refused stands.
+    guest.store(root + ((va >> 39) & 0x1ff) * 8, 0xf000'0000'0000 | 3);
+    EXPECT_EQ(fault(piece(reading(va))).id, EventId::F_WALK_EABT);
+    EXPECT_EQ(fault(reading(va + 4)).id, EventId::F_WALK_EABT);
 }
 
 TEST_F(Translate, Smmu_3_17_ATlbiOfAnythingEndsTheTablesThatWereKept)
