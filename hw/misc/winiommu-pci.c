@@ -143,20 +143,21 @@ static G_GNUC_NO_INLINE IOMMUTLBEntry region_ask(WiFunction* f, hwaddr address,
         .addr_mask = 0xfff,
         .perm = IOMMU_NONE,
     };
+    const unsigned attributes = WI_PIECES | (flag & IOMMU_WO ? WI_WRITE : 0);
+    WiStream* stream;
     WiTranslation out;
 
     /* Somebody only looks: nothing is accessed, so nothing may be recorded. */
     if (flag == IOMMU_NONE) {
         return entry;
     }
-    WiStream* stream = stream_of(f);
-
-    if (!stream ||
-        !wi_stream_resolve(stream, address, WI_PIECES | (flag & IOMMU_WO ? WI_WRITE : 0),
-                           0, &out)) {
-        return entry;
+    stream = stream_of(f);
+    if (stream && wi_stream_resolve(stream, address, attributes, 0, &out)) {
+        return entry_of(address, &out);
     }
-    return entry_of(address, &out);
+    trace_winiommu_refused(f->host->index, stream_id(f, bus_number(f)), address,
+                           attributes);
+    return entry;
 }
 
 /* In line down to the thread's last answer; everything else is a call. */
@@ -356,15 +357,17 @@ bool winiommu_host_device_unmapped(WinIommuHost* s, uint32_t sid, uint32_t subst
         if (!is_now(f, sid)) {
             continue;
         }
-        answered |= f->device_unmaps_wanted || has_ats_enabled(f);
+        const bool ats = has_ats_enabled(f);
+
+        answered |= f->device_unmaps_wanted || ats;
         if (f->device_unmaps_wanted && substream == WI_NO_SUBSTREAM) {
             notify(f, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, MAX(first, last));
         }
-        if (f->tell_device_tlb && has_ats_enabled(f)) {
+        if (f->tell_device_tlb && ats) {
             f->tell_device_tlb(f->device_tlb, substream, iova, size);
         }
 #ifdef WI_PCI_ATS
-        if (has_ats_enabled(f)) {
+        if (ats) {
             winiommu_ats_invalidate(f, substream, first, MAX(first, last));
         }
 #endif
