@@ -74,6 +74,8 @@ def run(one, suite, path, qemu, limit):
     result.seconds = time.monotonic() - begun
     paths.write(log, done.stderr)
     result.tail = done.stderr.splitlines()
+    if not result.tail:
+        result.log = ""
     if done.returncode not in (0, 1):
         result.problems.append(f"winiommu-contract ended with status {done.returncode}: {done.stderr.strip()}")
     else:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What ./winiommu validate --provider makes of the suite's reports."""
+import dataclasses
 import json
 import pathlib
 import tempfile
@@ -51,6 +52,30 @@ class Reports(unittest.TestCase):
         shown = report.render("text", [], [result])
         self.assertIn("FAIL rule-129 [D]: the page still translates", shown)
         self.assertTrue(shown.endswith("FAIL\n"))
+
+    def test_rules_that_failed_alike_are_one_line(self):
+        text = said(*((number, "failed", "the provider crashed") for number in range(1, 16)), (16, "failed", "two pages"))
+        shown = report.render("text", [], [self.result(f"cat <<'END'\n{text}\nEND\nexit 1\n")])
+        self.assertEqual(shown.count("the provider crashed"), 1)
+        self.assertIn("FAIL rule-1 [D], rule-2 [D], ", shown)
+        self.assertIn("rule-12 [D] and 3 more: the provider crashed", shown)
+        self.assertIn("FAIL rule-16 [D]: two pages", shown)
+        self.assertIn("\nfound out by rule-1 [D], rule-2 [D], ", shown)
+        self.assertNotIn("console", shown)
+
+    def test_what_came_out_as_before_is_not_listed_again(self):
+        text = said((1, "passed", ""), (2, "failed", "the page still translates"))
+        one = self.result(f"cat <<'END'\n{text}\nEND\nexit 1\n")
+        again = dataclasses.replace(one, case=provider.cases("virt")[1])
+        shown = report.render("text", [], [one, again])
+        self.assertEqual(shown.count("FAIL rule-2"), 1)
+        self.assertIn("provider-virt-qemu: the Windows contract", shown)
+        self.assertIn("each rule as on provider-virt-sim", shown)
+        self.assertIn("2 rules passed, 2 failed\nfound out by rule-2 [D]\nFAIL\n", shown)
+        other = dataclasses.replace(again, problems=["the suite ended early"])
+        shown = report.render("text", [], [one, other])
+        self.assertEqual(shown.count("FAIL rule-2"), 2)
+        self.assertIn("FAIL the suite ended early", shown)
 
     def test_a_rule_nothing_is_said_about_has_failed(self):
         text = said((1, "passed", ""), known=2)

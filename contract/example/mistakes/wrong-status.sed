@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # DetachDeviceEx of a device that is not attached: a status that is not the documented one.
 /^NTSTATUS WDM_CALL IommuProviderStart/i\
 static PIOMMU_DOMAIN_DETACH_DEVICE_EX detach;\

@@ -28,24 +28,64 @@ def _contract_counts(result, section=None):
     return ", ".join(words)
 
 
-def _contract_text(result):
-    """One machine: its sections, then each rule that has not passed; those that do not apply by their reasons."""
+MOST_NAMES = 12  # of rules in one line of a report for people
+
+
+def _named(rules):
+    """Rules in a line, the last of very many by their number only."""
+    names = [f"{one.name} [{one.tag}]" for one in rules]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _by_message(result, outcome):
+    """The rules of an outcome, those that say the same together."""
+    found = {}
+    for one in result.all():
+        if one.outcome == outcome:
+            found.setdefault(one.message, []).append(one)
+    return found.items()
+
+
+def _console(result):
+    """Where to look further."""
+    lines = ["  the console's last lines:", *(f"  | {line}" for line in result.tail[-15:])] if result.tail else []
+    return [*lines, f"  the whole console is in {result.log}"] if result.log else lines
+
+
+def _contract_text(result, like=None):
+    """One machine: its sections, then each rule that has not passed; those that do not apply by their reasons.
+
+    `like`: a result shown before, in which each rule came out the same.
+    """
     lines = [f"{result.case.name}: the Windows contract, {result.seconds:.1f} s: {_contract_counts(result)}"]
+    if like:
+        return [*lines, f"  each rule as on {like.case.name}", ""]
     for section in sorted({one.section for one in result.all()}):
         title = f"{section}. {result.sections.get(section, '')}"
         lines.append(f"  {title:<46} {_contract_counts(result, section)}")
     for kind, word in ((contract.FAILED, "FAIL"), (contract.PROPOSAL, contract.PROPOSAL)):
-        lines += [f"  {word} {one.name} [{one.tag}]: {one.message}" for one in result.all() if one.outcome == kind]
-    reasons = {}
-    for one in result.all():
-        if one.outcome == contract.NOT_APPLICABLE:
-            reasons.setdefault(one.message, []).append(one.name)
-    lines += [f"  not applicable: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+        lines += [f"  {word} {_named(rules)}: {message}" for message, rules in _by_message(result, kind)]
+    lines += [f"  not applicable: {', '.join(one.name for one in rules)}: {reason}"
+              for reason, rules in _by_message(result, contract.NOT_APPLICABLE)]
     lines += [f"  FAIL {problem}" for problem in result.problems]
     if not result.passed:
-        lines += ["  the console's last lines:", *(f"  | {line}" for line in result.tail[-15:]),
-                  f"  the whole console is in {result.log}"]
+        lines += _console(result)
     return [*lines, ""]
+
+
+def _contracts_text(contracts):
+    lines, shown = [], []
+    for result in contracts:
+        like = next((one for one in shown if one.verdicts == result.verdicts and not one.problems and not result.problems), None)
+        lines += _contract_text(result, like)
+        shown.append(result)
+    return lines
+
+
+def _failed_rules(contracts):
+    """Each rule that failed somewhere, once."""
+    return list({one.number: one for result in contracts for one in result.all() if one.outcome == contract.FAILED}.values())
 
 
 def text(results, contracts=()):
@@ -55,17 +95,17 @@ def text(results, contracts=()):
         for check in result.checks:
             lines.append(f"  {'ok  ' if check.passed else 'FAIL'} {check.name}" + (f": {check.detail}" * bool(check.detail)))
         if not result.passed:
-            lines += ["  the console's last lines:", *(f"  | {line}" for line in result.tail[-15:]),
-                      f"  the whole console is in {result.log}"]
+            lines += _console(result)
         lines.append("")
-    for result in contracts:
-        lines += _contract_text(result)
+    lines += _contracts_text(contracts)
     good, bad = _totals(results)
     if results or not contracts:
         lines.append(f"{len(results)} guests, {good} checks passed, {bad} failed")
     if contracts:
         counts = [sum(result.count(kind) for result in contracts) for kind in (contract.PASSED, contract.FAILED)]
         lines.append(f"the Windows contract on {len(contracts)} machines, {counts[0]} rules passed, {counts[1]} failed")
+        if counts[1]:
+            lines.append(f"found out by {_named(_failed_rules(contracts))}")
     lines.append("PASS" if passed(results, contracts) else "FAIL")
     return "\n".join(lines) + "\n"
 
