@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "contract/platform.hpp"
 #include "guest/acpi.hpp"
 #include "guest/cpu.hpp"
 #include "guest/mmio.hpp"
@@ -70,7 +71,7 @@ struct Guest::Callbacks {
     {
         return of(context).acpi_->table(signature, *size);
     }
-    static KIRQL irql(void* context) { return of(context).irql_; }
+    static KIRQL current_irql(void* context) { return of(context).irql_; }
     static KIRQL raise_irql(void* context, KIRQL to)
     {
         const auto before = of(context).irql_;
@@ -144,32 +145,7 @@ struct Guest::Callbacks {
 
 void Guest::make_platform()
 {
-    using C = Callbacks;
-    platform_ = {.context = this,
-                 .architecture = cpu::arm64 ? static_cast<uint32_t>(WDM_ARM64)
-                                            : static_cast<uint32_t>(WDM_X64),
-                 .allocate = C::allocate,
-                 .release = C::release,
-                 .allocate_pages = C::allocate_pages,
-                 .release_pages = C::release_pages,
-                 .to_virtual = C::to_virtual,
-                 .mmio_read = C::mmio_read,
-                 .mmio_write = C::mmio_write,
-                 .acpi_table = C::acpi_table,
-                 .current_irql = C::irql,
-                 .raise_irql = C::raise_irql,
-                 .lower_irql = C::lower_irql,
-                 .irql_violation = C::irql_violation,
-                 .pause = C::pause,
-                 .identify = C::identify,
-                 .reference = C::reference,
-                 .dereference = C::dereference,
-                 .policy = C::policy,
-                 .on_policy_change = C::on_policy_change,
-                 .connect_wired = C::connect_wired,
-                 .connect_message = C::connect_message,
-                 .queue_work = C::queue_work,
-                 .bug_check = C::bug_check};
+    platform_ = contract::platform_of<Callbacks>(this, cpu::arm64 ? WDM_ARM64 : WDM_X64);
 }
 
 // --- the machine
@@ -257,11 +233,7 @@ const char* Guest::start()
 {
     stop();
     memory_.reset();
-    policy_ = {.dma_guard = false,
-               .enumeration = 1,
-               .unlocked_once = true,
-               .pass_through_off = false,
-               .remapping_available = true};
+    policy_ = contract::usual_policy;
     irql_ = PASSIVE_LEVEL;
     irql_violations_ = bug_check_count_ = 0;
     asked_ = 0;

@@ -5,13 +5,15 @@
 #include <cstring>
 #include <thread>
 
+#include "contract/platform.hpp"
+
 namespace iommu::contract {
 
 namespace {
 
 constexpr KIRQL device_irql = 5;
 
-thread_local KIRQL current_irql = PASSIVE_LEVEL;
+thread_local KIRQL irql_now = PASSIVE_LEVEL;
 
 std::uint64_t power_of_two(std::uint64_t n)
 {
@@ -132,14 +134,14 @@ struct Kernel::Callbacks {
         *size = found ? m.table_.size() : 0;
         return found ? m.table_.data() : nullptr;
     }
-    static KIRQL irql(void*) { return current_irql; }
+    static KIRQL current_irql(void*) { return irql_now; }
     static KIRQL raise_irql(void*, KIRQL to)
     {
-        const auto before = current_irql;
-        current_irql = to;
+        const auto before = irql_now;
+        irql_now = to;
         return before;
     }
-    static void lower_irql(void*, KIRQL to) { current_irql = to; }
+    static void lower_irql(void*, KIRQL to) { irql_now = to; }
     static void irql_violation(void* context, const char*, KIRQL)
     {
         auto& m = of(context);
@@ -221,43 +223,14 @@ struct Kernel::Callbacks {
 
 Kernel::Kernel(const Provider& provider, Kind kind) : provider_(provider), kind_(kind)
 {
-    using C = Callbacks;
-    platform_ = {.context = this,
-                 .architecture = arm64() ? static_cast<uint32_t>(WDM_ARM64)
-                                         : static_cast<uint32_t>(WDM_X64),
-                 .allocate = C::allocate,
-                 .release = C::release,
-                 .allocate_pages = C::allocate_pages,
-                 .release_pages = C::release_pages,
-                 .to_virtual = C::to_virtual,
-                 .mmio_read = C::mmio_read,
-                 .mmio_write = C::mmio_write,
-                 .acpi_table = C::acpi_table,
-                 .current_irql = C::irql,
-                 .raise_irql = C::raise_irql,
-                 .lower_irql = C::lower_irql,
-                 .irql_violation = C::irql_violation,
-                 .pause = C::pause,
-                 .identify = C::identify,
-                 .reference = C::reference,
-                 .dereference = C::dereference,
-                 .policy = C::policy,
-                 .on_policy_change = C::on_policy_change,
-                 .connect_wired = C::connect_wired,
-                 .connect_message = C::connect_message,
-                 .queue_work = C::queue_work,
-                 .bug_check = C::bug_check};
+    platform_ = platform_of<Callbacks>(this, arm64() ? WDM_ARM64 : WDM_X64);
 }
 
 const char* Kernel::start()
 {
     stop();
-    policy_ = {.dma_guard = false,
-               .enumeration = 1,
-               .unlocked_once = true,
-               .pass_through_off = false,
-               .remapping_available = true};
-    current_irql = PASSIVE_LEVEL;
+    policy_ = usual_policy;
+    irql_now = PASSIVE_LEVEL;
     irql_violations_ = bug_check_count_ = 0;
     asked_ = held_ = 0;
     fail_after_ = never;
@@ -385,8 +358,8 @@ unsigned Kernel::references(Who who) const
 
 void Kernel::deliver_interrupts()
 {
-    const auto before = current_irql;
-    current_irql = device_irql > before ? device_irql : before;
+    const auto before = irql_now;
+    irql_now = device_irql > before ? device_irql : before;
     for (unsigned line = 0; line < wired_.size(); ++line) {
         if (take_line(line) && wired_[line].routine != nullptr) {
             wired_[line].routine(wired_[line].argument);
@@ -395,7 +368,7 @@ void Kernel::deliver_interrupts()
     if (take_message() && message_.routine != nullptr) {
         message_.routine(message_.argument);
     }
-    current_irql = before;
+    irql_now = before;
 }
 
 void Kernel::run_pending()
@@ -411,10 +384,10 @@ void Kernel::run_pending()
             work = work_.front();
             work_.pop_front();
         }
-        const auto before = current_irql;
-        current_irql = PASSIVE_LEVEL;
+        const auto before = irql_now;
+        irql_now = PASSIVE_LEVEL;
         work.routine(work.argument);
-        current_irql = before;
+        irql_now = before;
     }
 }
 
@@ -427,12 +400,12 @@ void Kernel::policy_changed()
 
 KIRQL Kernel::irql() const
 {
-    return current_irql;
+    return irql_now;
 }
 
 void Kernel::set_irql(KIRQL level)
 {
-    current_irql = level;
+    irql_now = level;
 }
 
 void Kernel::together(Routine a, Routine b, void* argument)
