@@ -15,7 +15,7 @@
 
 #define WI_PENDING_MSIS 8
 #define WI_LINES 4
-#define WI_TOPICS 7
+#define WI_TOPICS 8
 
 typedef struct WinIommuHost WinIommuHost;
 

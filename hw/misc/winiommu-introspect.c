@@ -29,6 +29,9 @@ static const struct {
     const char* what;
 } topics[WI_TOPICS] = {
     {"faults", "faults-request", "the last refused accesses, decoded"},
+    /* Before its own beginning: topic_of(). */
+    {"walk-interrupt", "walk-interrupt-request",
+     "what an interrupt message would come to, step by step"},
     {"walk", "walk-request", "what an access would come to, step by step"},
     {"stream", "stream-request", "the structures of a requester, decoded"},
     {"context", "context-request", "the structures of a requester, decoded"},

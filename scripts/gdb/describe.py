@@ -29,6 +29,7 @@ def step(one, last):
     """One step of a walk as lines; the one that refuses is pointed at."""
     indent = "  " + "  " * one["depth"]
     head = one["structure"] + (f" level {one['level']}" if "level" in one else "")
+    head += f" {one['index']}" if "index" in one else ""
     if "ipa" in one:
         head += f" of {one['ipa']}"
     if "at" in one:
@@ -50,7 +51,30 @@ def step(one, last):
         result.append(f"user {one['granted']['user']} privileged {one['granted']['privileged']}")
     if result:
         lines.append(f"{indent}    {'; '.join(result)}")
+    if "source" in one:
+        lines.append(f"{indent}    {source(one['source'])}")
+    lines += [f"{indent}    {cached(entry)}" for entry in one.get("cached", [])]
     return lines
+
+
+def source(one):
+    """Who may use an interrupt's entry, and whether this requester is among them."""
+    wanted = {"source-id": lambda: f"{bdf(one['wanted'])}, bits {one['ignored-bits']} ignored",
+              "bus": lambda: f"buses {one['first-bus']} to {one['last-bus']}"}.get(one["checked"], lambda: "not verified")
+    return f"source {bdf(one['source'])}: {'valid' if one['valid'] else 'NOT VALID'} ({wanted()})"
+
+
+def cached(one):
+    """What a cache holds for a step; what differs from memory stands out."""
+    known = {name: value for name, value in one.items() if name not in ("cache", "differs", "rights", "rights-above", "raw")}
+    words = [f"{name}={value}" for name, value in known.items()] + one.get("raw", [])
+    for name in ("rights", "rights-above"):
+        if name in one:
+            words.append(f"user {one[name]['user']} privileged {one[name]['privileged']}")
+    return f"{one['cache']} {'DIFFERS FROM MEMORY' if one['differs'] else 'agrees'}: {' '.join(words)}"
+
+
+STALE = "A cache differs from memory: until it is invalidated, the device answers from the cache."
 
 
 def event(one):
@@ -68,7 +92,24 @@ def walk(answer):
         lines.append("verdict: refused, " + (event(verdict["event"]) if verdict["event"] else f"no event{muted}"))
     else:
         lines.append(f"verdict: {verdict['result']} to {verdict['output']}, block {int(verdict['mask'], 16) + 1:#x} bytes")
-    return lines
+    return lines + ([STALE] if answer["stale"] else [])
+
+
+def interrupt(answer):
+    asked = answer["request"]
+    lines = [f"walk-interrupt: {asked['data']} to {asked['address']} by {bdf(asked['sid'])}, "
+             f"remapping {'on' if answer['enabled'] else 'off'}"]
+    verdict = answer["verdict"]
+    refused = verdict["result"] == "refused"
+    for number, one in enumerate(answer["steps"]):
+        lines += step(one, refused and number == len(answer["steps"]) - 1)
+    if refused:
+        muted = f"; the entry mutes {verdict['muted']}" if "muted" in verdict else ""
+        lines.append("verdict: refused, " + (event(verdict["event"]) if verdict["event"] else f"no event{muted}"))
+    else:
+        both = {**verdict["address-fields"], **verdict["data-fields"]}
+        lines.append(f"verdict: {verdict['result']}, {verdict['data']} to {verdict['address']}: {fields(both)}")
+    return lines + ([STALE] if answer["stale"] else [])
 
 
 def tables(answer):

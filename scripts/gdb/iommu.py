@@ -4,6 +4,7 @@
     iommu faults [sid=00:04.0] [limit=N]
     iommu walk sid=00:04.0 address=0x1000 [access=write] [pasid=N] [privilege=privileged]
     iommu walk fault                       the access that was refused last
+    iommu walk-interrupt sid=00:04.0 address=0xfee00010 data=0     where an MSI goes (VT-d)
     iommu stream sid=00:04.0 [pasid=N]     its STE and CD, or root, context and PASID entries
     iommu tlb [vmid=N] [asid=N] [domain=N] [pasid=N] [address=A] [limit=N]
     iommu queue                            what waits in the queues, and what was done last
@@ -73,7 +74,7 @@ def _print(lines):
 
 
 class Iommu(gdb.Command):
-    """Ask the guest's IOMMU: faults, walk, stream, tlb, queue, stats, break-on-fault, device."""
+    """Ask the guest's IOMMU: faults, walk, walk-interrupt, stream, tlb, queue, stats, break-on-fault, device."""
 
     def __init__(self):
         super().__init__("iommu", gdb.COMMAND_STATUS, prefix=True)
@@ -104,6 +105,10 @@ def _last_fault():
 
 def walk(words):
     _print(describe.walk(ask("walk", _last_fault() if words == ["fault"] else words)))
+
+
+def walk_interrupt(words):
+    _print(describe.interrupt(ask("walk-interrupt", words)))
 
 
 def stream(words):
@@ -145,6 +150,7 @@ Iommu()
 for _name, _function, _text in (
         ("faults", faults, "The last refused accesses, decoded: [sid=00:04.0] [limit=N]."),
         ("walk", walk, "What an access would come to: fault, or sid= address= [access=] [pasid=] [privilege=]."),
+        ("walk-interrupt", walk_interrupt, "Where an interrupt message goes: sid= address= data= (VT-d)."),
         ("stream", stream, "The structures of a requester: sid= [pasid=]."),
         ("tlb", tlb, "Cached translations: [vmid=] [asid=] [domain=] [pasid=] [address=] [limit=]."),
         ("queue", queue, "Commands and records in the queues."),

@@ -17,7 +17,7 @@ STEPS = [
      "fields": {"Valid": 0}, "kind": "invalid", "problem": "not valid"},
 ]
 REQUEST = {"sid": "0x20", "address": hex(ADDRESS), "access": "write", "privilege": "user"}
-WALK = {"request": REQUEST, "steps": STEPS, "verdict": {"result": "refused", "event": RECORD}}
+WALK = {"request": REQUEST, "steps": STEPS, "stale": False, "verdict": {"result": "refused", "event": RECORD}}
 FAULTS = {"total": 1, "sources": [{"sid": "0x20", "count": 1}], "other_sources": 0, "faults": [
     {"serial": 0, "wall": "2026-01-01T00:00:00.000000Z", "virtual_ns": 1500000000, "recorded": True, "event": RECORD,
      **REQUEST}]}
@@ -43,6 +43,33 @@ class Describe(unittest.TestCase):
         verdict = {"result": "translated", "output": "0x1000", "mask": "0xfff", "read": True, "write": True}
         self.assertEqual(describe.walk({**WALK, "verdict": verdict})[-1],
                          "verdict: translated to 0x1000, block 0x1000 bytes")
+
+
+    def test_what_is_cached_stands_beside_its_step(self):
+        entry = {"cache": "TLB", "differs": True, "input": "0x1000", "output": "0x2000", "size": "0x1000",
+                 "rights": {"user": "rw-", "privileged": "rw-"}}
+        told = {**WALK, "steps": [STEPS[0], {**STEPS[1], "cached": [entry]}], "stale": True}
+        lines = describe.walk(told)
+        self.assertIn("      TLB DIFFERS FROM MEMORY: input=0x1000 output=0x2000 size=0x1000 user rw- privileged rw-", lines)
+        self.assertEqual(lines[-1], describe.STALE)
+        same = {**told, "steps": [{**STEPS[0], "cached": [{**entry, "differs": False}]}], "stale": False}
+        self.assertIn("      TLB agrees: input=0x1000 output=0x2000 size=0x1000 user rw- privileged rw-", describe.walk(same))
+
+    def test_an_interrupt_shows_its_entry_and_who_may_use_it(self):
+        entry = {"structure": "IRTE", "index": 5, "depth": 0, "at": "0x9050", "raw": ["0x0000000000310001", "0x0000000000040010"],
+                 "fields": {"P": 1, "V": 49}, "problem": "SourceNotValid",
+                 "source": {"checked": "source-id", "wanted": "0x10", "ignored-bits": "0x0", "source": "0x20", "valid": False}}
+        told = {"request": {"sid": "0x20", "address": "0xfee000b0", "data": "0x0"}, "enabled": True, "stale": False,
+                "steps": [entry], "verdict": {"result": "refused", "event": {**RECORD, "name": "SourceNotValid", "number": 38}}}
+        lines = describe.interrupt(told)
+        self.assertEqual(lines[0], "walk-interrupt: 0x0 to 0xfee000b0 by 00:04.0, remapping on")
+        self.assertIn("  IRTE 5 at 0x9050: SOURCENOTVALID", lines)
+        self.assertIn("      source 00:04.0: NOT VALID (00:02.0, bits 0x0 ignored)", lines)
+        self.assertTrue(lines[-1].startswith("verdict: refused, SourceNotValid (0x26)"))
+        passed = {**told, "verdict": {"result": "remapped", "address": "0xfee02004", "data": "0xc031",
+                                      "address-fields": {"DestinationId": 2}, "data-fields": {"Vector": 49}}}
+        self.assertEqual(describe.interrupt(passed)[-1],
+                         "verdict: remapped, 0xc031 to 0xfee02004: DestinationId=2 Vector=49")
 
 
 class Judge(unittest.TestCase):

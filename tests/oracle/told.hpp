@@ -19,6 +19,7 @@ struct Told {
     std::string text;
     bool good = false;  // it was an answer
     bool passes = false, read = false, write = false;
+    bool stale = false;  // a cache is said to differ from memory
     std::uint64_t output = 0, mask = 0;
     std::vector<std::uint64_t> event;  // doublewords; empty: none
 };
@@ -60,6 +61,7 @@ inline Told ask_walk(WiIommu* iommu, unsigned requester, std::uint64_t address,
     if (!told.good) {
         return told;
     }
+    told.stale = told.text.find("\"stale\":true") != told.text.npos;
     told.passes = told.text.find("\"refused\"", verdict) == told.text.npos;
     told.output = detail::number_after(told.text, verdict, "output");
     told.mask = detail::number_after(told.text, verdict, "mask");
@@ -83,6 +85,9 @@ std::string differs(const Told& told, bool passed, const WiTranslation& t,
 {
     if (!told.good) {
         return "walk has no answer";
+    }
+    if (told.stale) {
+        return "walk finds a cache stale although all that changed was invalidated";
     }
     if (told.passes != passed || (passed && told.output != t.output)) {
         return "walk foretold another result";

@@ -170,6 +170,32 @@ TEST_F(SmmuIntrospect, WalkShowsEveryStepAndTouchesNothing)
     EXPECT_TRUE(has(asked().get("stream"), R"("S1ContextPtr")"));
 }
 
+TEST_F(SmmuIntrospect, WalkShowsWhatIsCachedUntilItIsInvalidated)
+{
+    start();
+    read_only_page();
+    EXPECT_EQ(dma->read(smmuv3::iova + 8, 8), Endpoint::done);
+    const auto question = "sid=00:04.0,address=0x1234567010";
+    auto told = asked().ask("walk", question);
+    EXPECT_TRUE(has(told, R"("cache": "configuration cache")")) << told;
+    EXPECT_TRUE(has(told, R"("cache": "TLB")")) << told;
+    EXPECT_TRUE(has(told, R"("stale": false)")) << told;
+    // Unmapped, and nobody is told.
+    machine->write64(smmu->leaf(table, smmuv3::Granule::K4, smmuv3::iova), 0);
+    told = asked().get("walk");
+    EXPECT_TRUE(has(told, R"("differs": true)")) << told;
+    EXPECT_TRUE(has(told, R"("stale": true)")) << told;
+    EXPECT_TRUE(has(told, R"("name": "F_TRANSLATION")")) << told;
+    EXPECT_EQ(dma->read(smmuv3::iova + 8, 8), Endpoint::done);  // as it said
+    EXPECT_TRUE(smmu->submit_and_sync({smmuv3::tlbi_nh_asid(0, 1)}));
+    told = asked().get("walk");
+    EXPECT_FALSE(has(told, R"("cache": "TLB")")) << told;
+    EXPECT_TRUE(has(told, R"("stale": false)")) << told;
+    EXPECT_EQ(dma->read(smmuv3::iova + 8, 8), Endpoint::aborted);
+    EXPECT_TRUE(has(asked().ask("walk-interrupt", "sid=0,address=0xfee00000,data=0"),
+                    "remaps no interrupts"));
+}
+
 TEST_F(SmmuIntrospect, StopsAtAFaultThatMatchesAndGoesOn)
 {
     start();
@@ -258,6 +284,54 @@ TEST_F(VtdIntrospect, WalkAndContextShowTheEntries)
     EXPECT_EQ(machine->read32(q35::unit + 0x34), 0u);  // FSTS
     EXPECT_TRUE(has(asked().ask("context", "sid=00:04.0"), R"("DID": 5)"));
     EXPECT_TRUE(has(asked().ask("context", "sid=00:05.0"), "ContextEntryNotPresent"));
+}
+
+TEST_F(VtdIntrospect, WalkShowsWhatIsCachedUntilItIsInvalidated)
+{
+    start();
+    EXPECT_EQ(dma->read(iova, 8), Endpoint::done);
+    auto told = asked().ask("walk", "sid=00:04.0,address=0x40000010");
+    EXPECT_TRUE(has(told, R"("cache": "context cache")")) << told;
+    EXPECT_TRUE(has(told, R"("cache": "IOTLB")")) << told;
+    EXPECT_TRUE(has(told, R"("stale": false)")) << told;
+    machine->write64(tree + 0x3000, 0);
+    told = asked().get("walk");
+    EXPECT_TRUE(has(told, R"("stale": true)")) << told;
+    EXPECT_EQ(dma->read(iova, 8), Endpoint::done);                // as it said
+    machine->write64(q35::unit + 0xf8, 1ull << 63 | 1ull << 60);  // IOTLB_REG: all
+    told = asked().get("walk");
+    EXPECT_FALSE(has(told, R"("cache": "IOTLB")")) << told;
+    EXPECT_TRUE(has(told, R"("stale": false)")) << told;
+    EXPECT_EQ(dma->read(iova, 8), Endpoint::aborted);
+}
+
+TEST_F(VtdIntrospect, WalkOfAnInterruptShowsItsEntryAndTakesNothing)
+{
+    start();
+    const auto irte = q35::ram + 0x6000;
+    machine->write64(q35::unit + 0xb8, irte | 7);             // IRTA: 256 entries
+    machine->write32(q35::unit + 0x18, 1u << 31 | 1u << 24);  // SIRTP
+    machine->write32(q35::unit + 0x18, 1u << 31 | 1u << 25);  // IRE
+    // Entry 5: vector 0x31 to APIC 0, of 00:04.0 alone.
+    machine->write64(irte + 0x50, 0x0031'0001);
+    machine->write64(irte + 0x58, 0x4'0020);
+    auto told = asked().ask("walk-interrupt", "sid=00:04.0,address=0xfee000b0,data=0");
+    for (const char* part :
+         {R"("structure": "IRTE")", R"("index": 5)", R"("at": "0x106050")",
+          R"("raw": ["0x0000000000310001", "0x0000000000040020"])", R"("SVT": 1)",
+          R"("valid": true)", R"("result": "remapped")", R"("address": "0xfee00000")",
+          R"("Vector": 49)"}) {
+        EXPECT_TRUE(has(told, part)) << part << "\n" << told;
+    }
+    told = asked().ask("walk-interrupt", "sid=00:05.0,address=0xfee000b0,data=0");
+    EXPECT_TRUE(has(told, R"("name": "SourceNotValid")")) << told;
+    EXPECT_TRUE(has(told, R"("valid": false)")) << told;
+    EXPECT_TRUE(has(asked().get("faults"), R"("total": 0)"));
+    EXPECT_EQ(machine->read32(q35::unit + 0x34), 0u);  // FSTS
+    EXPECT_TRUE(has(asked().ask("walk-interrupt", "sid=0,address=0x1000,data=0"),
+                    "is no interrupt's"));
+    const auto monitor = machine->hmp("qom-get /machine/peripheral/unit walk-interrupt");
+    EXPECT_TRUE(has(monitor, "SourceNotValid")) << monitor;
 }
 
 TEST_F(VtdIntrospect, StopsAtAFaultThatMatchesAndGoesOn)

@@ -32,6 +32,9 @@ void write(Json& json, const Step& step)
     if (step.level) {
         json.number("level", static_cast<std::uint64_t>(*step.level));
     }
+    if (step.index) {
+        json.number("index", *step.index);
+    }
     json.number("depth", step.depth);
     if (step.asked_at) {
         json.hex("ipa", *step.asked_at);
@@ -60,6 +63,16 @@ void write(Json& json, const Step& step)
     }
     if (!step.sets.empty()) {
         json.key("sets").splice(step.sets);
+    }
+    if (!step.source.empty()) {
+        json.key("source").splice(step.source);
+    }
+    if (!step.cached.empty()) {
+        json.key("cached").open_list();
+        for (const auto& cached : step.cached) {
+            json.splice(cached);
+        }
+        json.close_list();
     }
     if (!step.problem.empty()) {
         json.text("problem", step.problem);
@@ -117,6 +130,14 @@ Step& Story::add(Step step)
         return ignored_ = std::move(step);
     }
     return steps_.emplace_back(std::move(step));
+}
+
+void Story::beside_last(std::string cached, bool differs)
+{
+    if (!steps_.empty()) {
+        steps_.back().cached.push_back(std::move(cached));
+        stale_ |= differs;
+    }
 }
 
 void Story::write(Json& json) const

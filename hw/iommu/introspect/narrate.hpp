@@ -22,6 +22,7 @@ void write_access(Json& json, const Transaction& access, std::string_view substr
 struct Step {
     const char* structure = "";
     std::optional<int> level{};
+    std::optional<std::uint64_t> index{};     // in its table, where software gives it
     std::optional<std::uint64_t> asked_at{};  // its address before stage 2
     std::optional<Gpa> at{};
     std::vector<std::uint64_t> raw{};  // empty: nobody answered there
@@ -32,7 +33,9 @@ struct Step {
     std::optional<Rights> granted{};  // by the path so far
     std::string sets{};               // flags the walk would set
     std::string problem{};
-    unsigned depth = 0;  // of nesting: 1 inside the other stage's walk
+    std::string source{};               // JSON: of an interrupt, who may use the entry
+    std::vector<std::string> cached{};  // JSON: what caches hold instead of it
+    unsigned depth = 0;                 // of nesting: 1 inside the other stage's walk
 };
 
 class Story {
@@ -41,6 +44,10 @@ public:
     // What happens to the one added last.
     Step& last() { return steps_.back(); }
     bool empty() const { return steps_.empty(); }
+    // What a cache holds, shown beside the step added last.  `differs`: from memory.
+    void beside_last(std::string cached, bool differs);
+    // Something cached differs from memory.
+    bool stale() const { return stale_; }
     void write(Json& json) const;
 
 private:
@@ -48,6 +55,7 @@ private:
     static constexpr std::size_t most = 100;
     std::vector<Step> steps_;
     Step ignored_{};
+    bool stale_ = false;
 };
 
 // `Describe`: std::string(uint64_t raw, int level, EntryKind) as JSON of the entry's

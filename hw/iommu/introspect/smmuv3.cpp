@@ -59,7 +59,10 @@ void Smmuv3::Views::walk(Arguments& arguments, Json& json)
     json.hex("sid", static_cast<std::uint32_t>(sid));
     introspect::write_access(json, access, "ssid");
     json.close_object();
-    introspect::walk(json, world(), sid, access);
+    const auto* requester = smmu_.find(static_cast<std::uint32_t>(sid));
+    introspect::walk(
+        json, world(),
+        {sid, requester != nullptr ? &requester->entry() : nullptr, requester}, access);
     json.close_object();
 }
 
@@ -99,6 +102,8 @@ bool Smmuv3::Views::answer(std::string_view topic, std::string_view text, Json& 
         if (error.empty()) {
             walk(arguments, json);
         }
+    } else if (topic == "walk-interrupt") {
+        error = "an SMMUv3 remaps no interrupts: walk shows how an MSI's write goes";
     } else if (topic == "stream" || topic == "context") {
         error = arguments.parse(text, {"sid", "ssid", "pasid"});
         if (error.empty()) {

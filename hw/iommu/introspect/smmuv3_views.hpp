@@ -31,7 +31,8 @@ private:
     StreamId stream_id(Arguments& arguments) const;
     introspect::SmmuWorld world() const
     {
-        return {smmu_.configuration_.capabilities, smmu_.settings(), smmu_.memory_};
+        return {smmu_.configuration_.capabilities, smmu_.settings(), smmu_.memory_,
+                smmu_.engine_};
     }
 
     // smmuv3_queues.cpp

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "hw/iommu/introspect/narrate.hpp"
+#include "hw/iommu/introspect/smmuv3_cached.hpp"
 #include "hw/iommu/introspect/smmuv3_fields.hpp"
 #include "hw/iommu/smmuv3/context.hpp"
 #include "hw/iommu/smmuv3/translator.hpp"
@@ -40,7 +41,9 @@ public:
 
     Expected<Context, Problem> tell_lookup(StreamId stream, Substream substream);
     void tell_walk(const Context& context, const Transaction& access);
-    const Story& story() const { return story_; }
+    // What the tables map the address to, whoever is allowed to use it.
+    std::optional<Mapped> map(const Context& context, Iova input);
+    Story& story() { return story_; }
 
 private:
     template <typename Fields, typename D>
@@ -202,6 +205,22 @@ void Teller::tell_walk(const Context& context, const Transaction& access)
     }
 }
 
+std::optional<Mapped> Teller::map(const Context& context, Iova input)
+{
+    Leaf<Ipa> inner;
+    inner.output = Ipa{input.value};
+    inner.allowed = Rights::all();
+    Leaf<Gpa> outer;
+    Problem why;
+    if ((context.stage1 && !smmu::stage1(context.ttb[input.value >> 55 & 1], context.s2,
+                                         reader_, input, Rights{}, inner, why)) ||
+        !smmu::stage2(context.s2, reader_, inner.output, Rights{}, Purpose::Input, outer,
+                      why)) {
+        return std::nullopt;
+    }
+    return Mapped{outer.output.value, inner.allowed & outer.allowed};
+}
+
 void write_verdict(Json& json, const Outcome& outcome, unsigned oas_bits)
 {
     json.key("verdict").open_object();
@@ -257,24 +276,41 @@ void write_event(Json& json, const Fault& fault, unsigned oas_bits)
     json.close_object();
 }
 
-void walk(Json& json, const SmmuWorld& world, StreamId stream, const Transaction& access)
+void walk(Json& json, const SmmuWorld& world, const SmmuRequester& of,
+          const Transaction& access)
 {
     Snapshot snapshot(world.memory);
     Teller teller(world, snapshot);
+    const Caches caches(world.engine, of.entry, access.substream);
+    std::optional<Context> context;
     if (world.settings.smmu_enabled) {
-        const auto context = teller.tell_lookup(stream, access.substream);
+        if (const auto found = teller.tell_lookup(of.id, access.substream)) {
+            context = *found;
+        }
+        caches.tell_configuration(teller.story(), context);
         if (context) {
             teller.tell_walk(*context, access);
         }
+        const bool walks = context && context->route == Context::Route::Translate;
+        caches.tell_translation(teller.story(), context, access.address,
+                                walks ? teller.map(*context, access.address)
+                                      : std::nullopt);
     }
     auto built = world.built;
     built.tlb = false;
     const auto judge = std::make_unique<Translator>(built, snapshot.memory());
     judge->configure(world.settings);
-    const auto entry = std::make_unique<StreamEntry>(stream);
+    const auto entry = std::make_unique<StreamEntry>(of.id);
+    const auto outcome = judge->translate(*entry, access);
+    if (of.stream != nullptr) {
+        const bool passed = outcome.kind != Outcome::Kind::Aborted;
+        tell_answer(teller.story(), *of.stream, access,
+                    passed ? std::optional(outcome.translation) : std::nullopt);
+    }
     json.key("steps");
     teller.story().write(json);
-    write_verdict(json, judge->translate(*entry, access), world.built.oas_bits);
+    json.boolean("stale", teller.story().stale());
+    write_verdict(json, outcome, world.built.oas_bits);
 }
 
 void configuration(Json& json, const SmmuWorld& world, StreamId stream,

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "hw/iommu/introspect/json.hpp"
+#include "hw/iommu/smmuv3/translator.hpp"
 #include "hw/iommu/smmuv3/types.hpp"
+#include "iommu/device.hpp"
 
 namespace iommu::introspect {
 
@@ -17,10 +19,18 @@ struct SmmuWorld {
     const smmu::Capabilities& built;
     smmu::Settings settings{};
     GuestMemory& memory;
+    const smmu::Translator& engine;  // whose caches are shown
 };
 
-// Members of an object: steps, verdict.
-void walk(Json& json, const SmmuWorld& world, StreamId stream, const Transaction& access);
+// Members of an object: steps, stale, verdict.  `entry` and `stream` of the requester;
+// nullptr: no access of it was seen.
+struct SmmuRequester {
+    StreamId id{};
+    const smmu::StreamEntry* entry = nullptr;
+    const Stream* stream = nullptr;
+};
+void walk(Json& json, const SmmuWorld& world, const SmmuRequester& of,
+          const Transaction& access);
 // Members of an object: the stream table, STE and CD entries alone.
 void configuration(Json& json, const SmmuWorld& world, StreamId stream,
                    Substream substream);

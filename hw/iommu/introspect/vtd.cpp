@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A VT-d unit asked about itself: docs/specs/introspection.rst.
 #include "hw/iommu/introspect/fields.hpp"
+#include "hw/iommu/introspect/vtd_interrupt.hpp"
 #include "hw/iommu/introspect/vtd_views.hpp"
 #include "hw/iommu/vtd/device.hpp"
 
@@ -68,6 +69,28 @@ void Vtd::Views::walk(Arguments& arguments, Json& json)
     json.close_object();
 }
 
+void Vtd::Views::walk_interrupt(Arguments& arguments, Json& json)
+{
+    const auto sid = source_id(arguments);
+    const auto address = arguments.required("address", ~std::uint64_t{0});
+    const auto data = arguments.required("data", 0xffff'ffff);
+    if (address >> 20 != 0xfee) {
+        arguments.refuse("address=" + arguments.text("address") +
+                         " is no interrupt's, which are 0xfee00000 to 0xfeefffff");
+    }
+    if (!arguments.error().empty()) {
+        return;
+    }
+    json.open_object().text("device", "vtd").key("request").open_object();
+    json.hex("sid", static_cast<std::uint64_t>(sid))
+        .hex("address", address)
+        .hex("data", data)
+        .close_object();
+    introspect::walk_interrupt(json, vtd_.memory_, vtd_.interrupts_, sid,
+                               {Gpa{address}, static_cast<std::uint32_t>(data)});
+    json.close_object();
+}
+
 void Vtd::Views::context(Arguments& arguments, Json& json)
 {
     const auto sid = source_id(arguments);
@@ -106,6 +129,11 @@ bool Vtd::Views::answer(std::string_view topic, std::string_view text, Json& jso
         error = arguments.parse(text, {"sid", "pasid", "address", "access", "privilege"});
         if (error.empty()) {
             walk(arguments, json);
+        }
+    } else if (topic == "walk-interrupt") {
+        error = arguments.parse(text, {"sid", "address", "data"});
+        if (error.empty()) {
+            walk_interrupt(arguments, json);
         }
     } else if (topic == "stream" || topic == "context") {
         error = arguments.parse(text, {"sid", "pasid"});

@@ -26,11 +26,12 @@ private:
 
     // vtd.cpp
     void walk(Arguments& arguments, Json& json);
+    void walk_interrupt(Arguments& arguments, Json& json);
     void context(Arguments& arguments, Json& json);
     void tlb(Arguments& arguments, Json& json);
     introspect::VtdWorld world() const
     {
-        return {vtd_.configuration_, vtd_.settings(), vtd_.memory_};
+        return {vtd_.configuration_, vtd_.settings(), vtd_.memory_, vtd_.translator_};
     }
 
     // vtd_queues.cpp

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "hw/iommu/introspect/narrate.hpp"
+#include "hw/iommu/introspect/vtd_cached.hpp"
 #include "hw/iommu/introspect/vtd_fields.hpp"
 #include "hw/iommu/vtd/plan_formats.hpp"
 #include "hw/iommu/vtd/requester.hpp"
@@ -78,8 +79,13 @@ public:
     // The entries from the root on; nothing when they lead nowhere.
     std::optional<Plan> tell_lookup(SourceId source, Substream substream);
     void tell_walk(const Plan& plan, const Transaction& access);
-    void write_verdict(Json& json, SourceId source, const Transaction& access);
-    const Story& story() const { return story_; }
+    // The translation alone is empty for a refusal.
+    std::optional<Translation> write_verdict(Json& json, SourceId source,
+                                             const Transaction& access);
+    // Beside the last entry: what caches hold of the translation.
+    void tell_cached(const Caches& caches, const std::optional<Plan>& plan,
+                     const Transaction& access, const std::optional<Translation>& now);
+    Story& story() { return story_; }
     FaultReason problem() const { return problem_; }
 
 private:
@@ -91,6 +97,7 @@ private:
     void configure();
     void tell_abort(const char* name, Gpa at, unsigned depth);
     void tell_range(const char* name, std::uint64_t input, unsigned depth);
+    std::optional<Mapped> map(const Plan& plan, const Transaction& access);
     template <typename In>
     std::optional<Gpa> second(const SecondStage<In>& format, In input, Rights wanted,
                               unsigned depth);
@@ -257,13 +264,50 @@ void Narrator::tell_walk(const Plan& plan, const Transaction& access)
     }
 }
 
-void Narrator::write_verdict(Json& json, SourceId source, const Transaction& access)
+// Whoever is allowed to do anything there finds the entry.
+std::optional<Mapped> Narrator::map(const Plan& plan, const Transaction& access)
+{
+    auto t = access;
+    for (const auto privilege : {Privilege::User, Privilege::Privileged}) {
+        for (const auto kind : {0, 1, 2}) {
+            t.privilege = privilege;
+            t.access = kind == 1 ? Access::Write : Access::Read;
+            t.content = kind == 2 ? Content::Instruction : Content::Data;
+            if (const auto mapped = judge_->walk_plan(plan, t)) {
+                return Mapped{mapped->output, mapped->allowed};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+void Narrator::tell_cached(const Caches& caches, const std::optional<Plan>& plan,
+                           const Transaction& access,
+                           const std::optional<Translation>& now)
+{
+    const auto& used = caches.plan() ? caches.plan() : plan;
+    const auto address = access.address.value;
+    Tlb::Hit hit;
+    if (used && (access.substream.present || !is_interrupt_address(address)) &&
+        caches.lookup(*used, address, hit)) {
+        const bool walks = plan && plan->head.kind() != PlanKind::Disabled &&
+                           plan->head.kind() != PlanKind::PassThrough;
+        introspect::tell_hit(story_, "IOTLB", address, hit,
+                             walks ? map(*plan, access) : std::nullopt);
+    }
+    if (caches.stream() != nullptr) {
+        introspect::tell_answer(story_, *caches.stream(), access, now);
+    }
+}
+
+std::optional<Translation> Narrator::write_verdict(Json& json, SourceId source,
+                                                   const Transaction& access)
 {
     Translation out;
     heard_.fault.reset();
     auto& stream = *judge_->stream(source, nullptr);
     const bool passed = stream.translate(access, out) == Stream::Result::Ok;
-    json.key("verdict").open_object();
+    json.open_object();
     if (passed) {
         json.text("result", stream.bypassed() ? "bypassed" : "translated")
             .hex("output", out.output.value)
@@ -282,6 +326,7 @@ void Narrator::write_verdict(Json& json, SourceId source, const Transaction& acc
         }
     }
     json.close_object();
+    return passed ? std::optional(out) : std::nullopt;
 }
 
 }  // namespace iommu::vtd
@@ -316,12 +361,18 @@ void walk(Json& json, const VtdWorld& world, SourceId source, const Transaction&
 {
     Snapshot snapshot(world.memory);
     vtd::Narrator narrator(world, snapshot);
-    if (const auto plan = narrator.tell_lookup(source, access.substream)) {
+    const vtd::Caches caches(world.engine, source, access.substream);
+    const auto plan = narrator.tell_lookup(source, access.substream);
+    caches.tell_plan(narrator.story(), plan);
+    if (plan) {
         narrator.tell_walk(*plan, access);
     }
+    Json verdict;
+    const auto now = narrator.write_verdict(verdict, source, access);
+    narrator.tell_cached(caches, plan, access, now);
     json.key("steps");
     narrator.story().write(json);
-    narrator.write_verdict(json, source, access);
+    json.boolean("stale", narrator.story().stale()).key("verdict").splice(verdict.str());
 }
 
 void configuration(Json& json, const VtdWorld& world, SourceId source,

@@ -6,6 +6,7 @@
 #include "hw/iommu/vtd/capabilities.hpp"
 #include "hw/iommu/vtd/fault.hpp"
 #include "hw/iommu/vtd/plan.hpp"
+#include "hw/iommu/vtd/translator.hpp"
 #include "iommu/memory.hpp"
 
 namespace iommu::introspect {
@@ -20,9 +21,10 @@ struct VtdWorld {
     const vtd::Configuration& built;
     vtd::Settings settings{};
     GuestMemory& memory;
+    vtd::Translator& engine;  // whose caches are shown
 };
 
-// Members of an object: steps, verdict.
+// Members of an object: steps, stale, verdict.
 void walk(Json& json, const VtdWorld& world, SourceId source, const Transaction& access);
 // Members of an object: the root, context and PASID entries alone.
 void configuration(Json& json, const VtdWorld& world, SourceId source,

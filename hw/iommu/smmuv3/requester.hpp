@@ -35,6 +35,7 @@ public:
     void want_unmaps(bool wanted) override;
 
     std::uint32_t id() const { return static_cast<std::uint32_t>(id_); }
+    const StreamEntry& entry() const { return entry_; }
     bool wants_unmaps() const { return wants_unmaps_; }
 
     // What passes now may differ from what passed when the host was last told.

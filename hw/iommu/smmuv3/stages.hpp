@@ -29,6 +29,7 @@ struct SecondStage {
     bool enabled = false;
     bool protected_walks = false;  // S2PTW
     std::uint8_t reserved[6] = {};
+    friend bool operator==(const SecondStage&, const SecondStage&) = default;
 };
 
 // Stage 2 for `purpose`; a disabled stage 2 is the identity (SMMU 3.4).  False: `why`.

@@ -24,6 +24,7 @@ struct Context {
     Asid asid{};
     std::array<VmsaStage1, 2> ttb{};
     SecondStage s2{};
+    friend bool operator==(const Context&, const Context&) = default;
 };
 
 class StreamEntry {
@@ -34,6 +35,7 @@ public:
 
 private:
     friend class Translator;
+    friend class Caches;  // introspect/smmuv3_cached.cpp
 
     // All that a hit looks at, as words that are loaded one by one: copied as a whole
     // they would be stored and loaded again in other sizes, at ten nanoseconds a hit.

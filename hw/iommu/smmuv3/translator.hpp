@@ -86,6 +86,8 @@ public:
     }
 
 private:
+    friend class Caches;  // introspect/smmuv3_cached.cpp
+
     using Hot = StreamEntry::Hot;
 
     // SMMU 3.17: what a translation belongs to.

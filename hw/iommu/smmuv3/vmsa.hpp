@@ -67,6 +67,8 @@ struct Tables {
     bool access_flag_faults = true;  // not AFFD
     std::uint8_t reserved[3] = {};
 
+    friend bool operator==(const Tables&, const Tables&) = default;
+
     static constexpr unsigned max_levels = 4;
     static constexpr int below(int level) { return level + 1; }
 

@@ -25,6 +25,7 @@ struct VmsaStage1 {
     bool wxn = false;
     bool pan = false;
     std::uint8_t reserved[2] = {};
+    friend bool operator==(const VmsaStage1&, const VmsaStage1&) = default;
 
     Expected<WalkStart<Ipa>, WalkFault> start(Iova input) const
     {

@@ -15,6 +15,7 @@ struct VmsaStage2 {
     static constexpr std::uint8_t device_memory = 2;  // MemAttr says any Device type
 
     Tables tables{};
+    friend bool operator==(const VmsaStage2&, const VmsaStage2&) = default;
 
     Expected<WalkStart<Gpa>, WalkFault> start(Ipa input) const
     {

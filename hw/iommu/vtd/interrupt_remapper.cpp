@@ -60,12 +60,30 @@ void InterruptRemapper::invalidate(unsigned first, unsigned mask)
     changes_.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::optional<Message> InterruptRemapper::remap(std::optional<SourceId> source,
-                                                const Message& request)
+InterruptSettings InterruptRemapper::settings() const
 {
     InterruptSettings settings;
     while (!settings_.try_read(settings)) {
     }
+    return settings;
+}
+
+std::optional<Irte> InterruptRemapper::cached(std::uint32_t index) const
+{
+    Cached found;
+    if (cache_[index % slots].try_read(found) && found.index == index &&
+        found.generation == generation_.load(std::memory_order_acquire) &&
+        found.slot_generation ==
+            slot_generation_[index % slots].load(std::memory_order_acquire)) {
+        return found.entry;
+    }
+    return std::nullopt;
+}
+
+std::optional<Message> InterruptRemapper::remap(std::optional<SourceId> source,
+                                                const Message& request)
+{
+    const auto settings = this->settings();
     if (!settings.enabled) {
         return request;
     }
@@ -169,7 +187,6 @@ std::optional<FaultReason> InterruptRemapper::refuse_entry(const Irte& e)
     return std::nullopt;
 }
 
-// VT-d 9.9, fields SVT, SQ and SID.
 bool InterruptRemapper::valid_source(const Irte& e, SourceId source)
 {
     const auto id = static_cast<unsigned>(source);

@@ -49,6 +49,13 @@ public:
     // blocked, and recorded unless the entry says not to.
     std::optional<Message> remap(std::optional<SourceId> source, const Message& request);
 
+    // For introspection: what configure() was given, and the entry that a request with
+    // this index would find cached.
+    InterruptSettings settings() const;
+    std::optional<Irte> cached(std::uint32_t index) const;
+    // VT-d 9.9, fields SVT, SQ and SID.
+    static bool valid_source(const Irte&, SourceId);
+
 private:
     struct Cached {
         Irte entry{};
@@ -67,7 +74,6 @@ private:
                                        const Message& request);
     Expected<Irte, Refusal> fetch(const InterruptSettings&, std::uint32_t index);
     static std::optional<FaultReason> refuse_entry(const Irte&);
-    static bool valid_source(const Irte&, SourceId);
 
     GuestMemory& memory_;
     FaultLog& faults_;

@@ -73,6 +73,7 @@ struct PlanHead {
         tag_slots =
             t.spread | std::uint64_t{t.domain} << 32 | std::uint64_t{t.space} << 48;
     }
+    friend bool operator==(const PlanHead&, const PlanHead&) = default;
 };
 static_assert(sizeof(PlanHead) == 32);
 
@@ -89,6 +90,7 @@ struct Plan {
     bool extended_accessed = false, second_accessed_dirty = false,
          second_executes = false;
     std::uint8_t reserved[6] = {};
+    friend bool operator==(const Plan&, const Plan&) = default;
 };
 static_assert(sizeof(Plan) % 8 == 0);
 

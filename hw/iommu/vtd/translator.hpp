@@ -84,6 +84,7 @@ public:
 
 private:
     friend class Narrator;  // introspect/vtd_walk.cpp
+    friend class Caches;    // introspect/vtd_cached.cpp
 
     class Requester;
     struct Refusal {
