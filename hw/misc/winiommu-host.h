@@ -149,9 +149,14 @@ bool winiommu_host_attach(WinIommuHost* host, PCIBus* bus, Error** errp);
 WinIommuHost* winiommu_host_of_bus(const PCIBus* bus);
 /* The address space of a requester that is no PCI function. */
 AddressSpace* winiommu_host_add_requester(WinIommuHost* host, unsigned bus, int devfn);
+/* The function at that place below the bus that @host has; made if it is new. */
+WiFunction* winiommu_host_function_at(WinIommuHost* host, PCIBus* bus, int devfn);
 /* The right region for every function, the right stream for every bus number.  BQL held.
  */
 void winiommu_host_refresh(WinIommuHost* host);
+
+/* winiommu-notify.c: what the core tells goes to whoever listens there. */
+
 void winiommu_host_unmapped(WinIommuHost* host, uint32_t sid, uint64_t iova,
                             uint64_t size);
 /* False: no function there answers. */
@@ -159,6 +164,7 @@ bool winiommu_host_device_unmapped(WinIommuHost* host, uint32_t sid, uint32_t su
                                    uint64_t iova, uint64_t size);
 void winiommu_host_mapping_changed(WinIommuHost* host, uint32_t sid,
                                    const WiBlock* block);
+
 #ifdef WI_PCI_ATS
 /* winiommu-ats.c: PCIIOMMUOps, and invalidations for those who registered there. */
 void winiommu_ats_get_info(void* opaque, uint8_t* address_width, uint32_t* page_size);
@@ -175,8 +181,9 @@ ssize_t winiommu_ats_request(PCIBus* bus, void* opaque, int devfn, uint32_t pasi
 void winiommu_ats_invalidate(WiFunction* function, uint32_t substream, uint64_t first,
                              uint64_t last);
 #endif
-/* The function at that place below the bus that @host has; made if it is new. */
-WiFunction* winiommu_host_function_at(WinIommuHost* host, PCIBus* bus, int devfn);
+
+/* winiommu-streams.c */
+
 /* The requester ID it has now. */
 uint16_t winiommu_function_source(const WiFunction* function);
 /* The interface of winiommu-translator.h. */

@@ -57,6 +57,39 @@ TEST_F(Notifiers, Smmu_4_4_OtherInvalidationsTellOfEverything)
     EXPECT_EQ(told(cfgi_ste(sid)), Events{}) << "of another stream";
 }
 
+// SMMU 6.3.2 "SMMU_IDR1": with SIDSIZE 9, bus 1 has StreamIDs and bus 2 has none.
+TEST_F(Notifiers, Smmu_6_3_2_ABusWithoutStreamIdsHasNothingToListenTo)
+{
+    const Function port{0, 6, 0};
+    const std::uint64_t window = 0x11000000;
+    const auto number_bus = [&](unsigned bus) {
+        open_bridge(*config, port, {bus, bus, window, 0x100000});
+    };
+    boot({"-M", "acpi=off", "-device", "winiommu-smmuv3,sid-bits=9", "-device",
+          "pcie-root-port,id=rp,addr=6", "-device", "winiommu-watch,bus=rp"});
+    smmu = std::make_unique<Driver>(*machine);
+    number_bus(1);
+    watch = std::make_unique<Watch>(*machine, *config, Function{1, 0, 0}, window);
+    smmu->enable();
+    stage1();
+    smmu->set_ste(0x100, smmu->ste_stage1(cd_at));
+    ASSERT_TRUE(watch->listen(Watch::unmap));
+    watch->forget();
+    EXPECT_EQ(told(tlbi_nsnh_all()), everything);
+
+    number_bus(2);
+    EXPECT_EQ(watch->take(), everything) << "what bus 1 had mapped";
+    EXPECT_EQ(told(tlbi_nsnh_all()), Events{});
+    ASSERT_TRUE(watch->listen(0));
+    ASSERT_TRUE(watch->listen(Watch::unmap)) << "there, too";
+    watch->forget();
+    EXPECT_EQ(told(tlbi_nsnh_all()), Events{});
+
+    number_bus(1);
+    watch->forget();
+    EXPECT_EQ(told(tlbi_nsnh_all()), everything) << "and again when it has StreamIDs";
+}
+
 TEST_F(Notifiers, SayNothingToWhoDoesNotListenAnyMore)
 {
     listening(Watch::unmap);
