@@ -9,7 +9,6 @@
 
 #include "hw/winiommu-firmware.h"
 #include "migration/vmstate.h"
-#include "qemu/error-report.h"
 #include "system/system.h"
 #include "trace/trace-hw_winiommu.h"
 #include "winiommu-smmuv3.h"
@@ -51,27 +50,22 @@ static int count_smmus(Object* object, void* opaque)
 
 static bool find_primary_bus(WinIommuSmmuv3* s, Error** errp)
 {
-    if (!s->primary_bus) {
-        s->primary_bus = (PCIBus*)object_resolve_path_type("pcie.0", TYPE_PCI_BUS, NULL);
+    if (!s->host.bus) {
+        s->host.bus = (PCIBus*)object_resolve_path_type("pcie.0", TYPE_PCI_BUS, NULL);
     }
-    if (!s->primary_bus) {
+    if (!s->host.bus) {
         error_setg(errp, "winiommu-smmuv3: the machine has no bus pcie.0; say which one "
                          "with primary-bus=");
     }
-    return s->primary_bus;
+    return s->host.bus;
 }
 
 static void machine_done(Notifier* notifier, void* data)
 {
     WinIommuSmmuv3* s = container_of(notifier, WinIommuSmmuv3, machine_done);
 
-    if (winiommu_host_of_bus(s->primary_bus) != &s->host) {
-        error_report("winiommu-smmuv3: another IOMMU took over the bus %s; remove it",
-                     BUS(s->primary_bus)->name);
-        exit(1);
-    }
+    winiommu_host_ready(&s->host);
     winiommu_smmuv3_write_device_tree(s);
-    winiommu_host_refresh(&s->host);
 }
 
 static bool create_core(WinIommuSmmuv3* s, Error** errp)
@@ -95,17 +89,10 @@ static void winiommu_smmuv3_realize(DeviceState* dev, Error** errp)
     object_child_foreach_recursive(object_get_root(), count_smmus, &index);
     s->host.index = index;
     if (!winiommu_smmuv3_check_machine(errp) || !parse_stage(s, errp) ||
-        !find_primary_bus(s, errp) || !create_core(s, errp)) {
+        !find_primary_bus(s, errp) || !create_core(s, errp) ||
+        !winiommu_host_start(&s->host, WI_SMMUV3_MMIO_SIZE, errp)) {
         return;
     }
-    if (!winiommu_verify_start(&s->host, errp) ||
-        !winiommu_introspect_start(&s->host, errp) ||
-        !winiommu_host_attach(&s->host, s->primary_bus, errp)) {
-        wi_iommu_free(s->host.iommu);
-        s->host.iommu = NULL;
-        return;
-    }
-    winiommu_host_start(&s->host, WI_SMMUV3_MMIO_SIZE);
     sysbus_init_mmio(sbd, &s->host.mmio);
     for (unsigned line = 0; line < WI_SMMUV3_IRQS; line++) {
         sysbus_init_irq(sbd, &s->irq[line]);
@@ -149,7 +136,7 @@ static const VMStateDescription winiommu_smmuv3_vmstate = {
 
 /* No default here: wi_smmuv3_config_init() has filled them in. */
 static const Property winiommu_smmuv3_properties[] = {
-    DEFINE_PROP_LINK("primary-bus", WinIommuSmmuv3, primary_bus, TYPE_PCI_BUS, PCIBus*),
+    DEFINE_PROP_LINK("primary-bus", WinIommuSmmuv3, host.bus, TYPE_PCI_BUS, PCIBus*),
     DEFINE_PROP("sid-bits", WinIommuSmmuv3, config.sid_bits, qdev_prop_uint8, uint8_t),
     DEFINE_PROP("ssid-bits", WinIommuSmmuv3, config.ssid_bits, qdev_prop_uint8, uint8_t),
     DEFINE_PROP("oas", WinIommuSmmuv3, config.oas_bits, qdev_prop_uint8, uint8_t),
@@ -158,7 +145,7 @@ static const Property winiommu_smmuv3_properties[] = {
     DEFINE_PROP("msi", WinIommuSmmuv3, config.msi, qdev_prop_bool, bool),
     DEFINE_PROP_STRING("stage", WinIommuSmmuv3, stage),
     DEFINE_PROP_STRING("rmr", WinIommuSmmuv3, rmr),
-    WINIOMMU_VERIFY_PROPERTIES(WinIommuSmmuv3),
+    WINIOMMU_VERIFY_PROPERTIES(WinIommuSmmuv3, host),
 };
 
 static void winiommu_smmuv3_class_init(ObjectClass* klass, WI_CLASS_DATA data)

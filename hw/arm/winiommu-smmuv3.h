@@ -25,7 +25,6 @@ struct WinIommuSmmuv3 {
     WiSmmuv3Config config;
     char* stage;
     char* rmr;
-    PCIBus* primary_bus;
 
     Notifier machine_done;
 };

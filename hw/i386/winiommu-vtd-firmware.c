@@ -53,16 +53,50 @@ static void add_bus(Scopes* scopes, PCIBus* bus)
     }
 }
 
-static void add_root_buses(Scopes* scopes, PCIBus* root)
+/* A bus of a pxb-pcie belongs to the first unit unless it has its own. */
+static bool is_bus_of(const WiVtdUnit* unit, const PCIBus* bus)
 {
+    const WinIommuHost* owner = winiommu_host_of_bus(bus) ?: &unit->first->unit.host;
+
+    return owner == &unit->host;
+}
+
+static void add_root_buses(Scopes* scopes, const WiVtdUnit* unit)
+{
+    PCIBus* root = unit->first->unit.host.bus;
     PCIBus* bus;
 
-    add_bus(scopes, root);
+    if (is_bus_of(unit, root)) {
+        add_bus(scopes, root);
+    }
     QLIST_FOREACH(bus, &root->child, sibling)
     {
-        if (pci_bus_is_root(bus)) {
+        if (pci_bus_is_root(bus) && is_bus_of(unit, bus)) {
             add_bus(scopes, bus);
         }
+    }
+}
+
+/* VT-d 8.3: INCLUDE_PCI_ALL leaves out only what another unit lists. */
+void winiommu_vtd_check_scopes(WinIommuVtd* s)
+{
+    PCIBus* root = s->unit.host.bus;
+    const PCIBus* around = pci_bus_bypass_iommu(root) ? root : NULL;
+    PCIBus* bus;
+
+    QLIST_FOREACH(bus, &root->child, sibling)
+    {
+        if (pci_bus_is_root(bus) && pci_bus_bypass_iommu(bus)) {
+            around = bus;
+        }
+    }
+    if (s->include_pci_all && around) {
+        error_report(
+            "winiommu-vtd: include-pci-all=on would claim what is on the bus %s, "
+            "which bypasses the IOMMU; set include-pci-all=off, and each other "
+            "function is listed",
+            BUS(around)->name);
+        exit(1);
     }
 }
 
@@ -106,7 +140,7 @@ static void describe_reserved(Scopes* scopes, WiDmarReserved* reserved, const ch
     reserved->scope_count = scopes->entries->len;
 }
 
-static void describe_affinity(WiDmarRhsa* affinity, uint32_t domain)
+static uint32_t checked_node(uint32_t domain)
 {
     const NumaState* numa = MACHINE(qdev_get_machine())->numa_state;
     g_autofree char* text = g_strdup_printf("%u", domain);
@@ -114,7 +148,7 @@ static void describe_affinity(WiDmarRhsa* affinity, uint32_t domain)
     if (domain >= MAX(numa ? numa->num_nodes : 0, 1)) {
         refuse("proximity-domain", text, "the machine has no such NUMA node");
     }
-    *affinity = (WiDmarRhsa){.base = WI_VTD_BASE, .proximity_domain = domain};
+    return domain;
 }
 
 /* Functions that are part of the root complex and keep translations of their own. */
@@ -158,41 +192,47 @@ static void describe_named(Scopes* scopes, GArray* named, char** entries)
     }
 }
 
-static void describe_unit(WinIommuVtd* s, Scopes* unit_scopes, WiDmar* dmar,
-                          WiDmarUnit* unit)
+/* The IOAPIC and the HPET are the first unit's. */
+static void add_interrupt_sources(Scopes* scopes, const WinIommuVtd* s)
 {
-    const uint64_t pages = wi_vtd_mmio_size(s->host.iommu) / 4096;
-
-    if (s->config.intremap) {
-        add_scope(unit_scopes,
-                  (WiDmarScope){.type = WI_SCOPE_IOAPIC,
-                                .enumeration_id = IOAPIC_ID,
-                                .start_bus = WI_IOAPIC_BUS},
-                  WI_IOAPIC_DEVFN);
+    if (!s->config.intremap) {
+        return;
     }
-    if (s->config.intremap && winiommu_vtd_has_hpet_messages()) {
-        add_scope(unit_scopes,
+    add_scope(scopes,
+              (WiDmarScope){.type = WI_SCOPE_IOAPIC,
+                            .enumeration_id = IOAPIC_ID,
+                            .start_bus = WI_IOAPIC_BUS},
+              WI_IOAPIC_DEVFN);
+    if (winiommu_vtd_has_hpet_messages()) {
+        add_scope(scopes,
                   (WiDmarScope){.type = WI_SCOPE_HPET,
                                 .enumeration_id = HPET_NUMBER,
                                 .start_bus = WI_HPET_BUS},
                   WI_HPET_DEVFN);
     }
-    if (!s->include_pci_all) {
-        add_root_buses(unit_scopes, s->bus);
+}
+
+/* @scopes: what else is in its scope. */
+static WiDmarUnit describe_unit(const WiVtdUnit* unit, Scopes* scopes)
+{
+    const WinIommuVtd* s = unit->first;
+    const bool is_first = unit == &s->unit;
+    const bool include_pci_all = is_first && s->include_pci_all;
+    const uint64_t pages = wi_vtd_mmio_size(unit->host.iommu) / 4096;
+
+    if (is_first) {
+        add_interrupt_sources(scopes, s);
     }
-    *unit = (WiDmarUnit){
-        .base = WI_VTD_BASE,
-        .log2_pages = pow2ceil(pages) == pages ? ctz64(pages) : ctz64(pow2ceil(pages)),
-        .include_pci_all = s->include_pci_all,
-        .scopes = (const WiDmarScope*)unit_scopes->entries->data,
-        .scope_count = unit_scopes->entries->len,
+    if (!include_pci_all) {
+        add_root_buses(scopes, unit);
+    }
+    return (WiDmarUnit){
+        .base = unit->base,
+        .log2_pages = ctz64(pow2ceil(pages)),
+        .include_pci_all = include_pci_all,
+        .scopes = (const WiDmarScope*)scopes->entries->data,
+        .scope_count = scopes->entries->len,
     };
-    dmar->host_address_bits = wi_vtd_host_address_bits(s->host.iommu);
-    dmar->interrupt_remapping = s->config.intremap;
-    dmar->x2apic_opt_out = s->x2apic_opt_out;
-    dmar->dma_control_opt_in = s->dma_protection;
-    dmar->units = unit;
-    dmar->unit_count = 1;
 }
 
 static Scopes new_scopes(void)
@@ -219,15 +259,77 @@ WiAcpiIds winiommu_vtd_acpi_ids(const char* oem_id, const char* oem_table_id)
     return ids;
 }
 
+/* One entry for each unit, or for some. */
+typedef struct Lists {
+    GArray* units;      /* of WiDmarUnit */
+    GArray* affinities; /* of WiDmarRhsa */
+    Scopes unit_scopes[WI_VTD_MAX_UNITS];
+} Lists;
+
+static Lists new_lists(void)
+{
+    Lists lists = {.units = g_array_new(false, false, sizeof(WiDmarUnit)),
+                   .affinities = g_array_new(false, false, sizeof(WiDmarRhsa))};
+
+    for (unsigned i = 0; i < WI_VTD_MAX_UNITS; i++) {
+        lists.unit_scopes[i] = new_scopes();
+    }
+    return lists;
+}
+
+static void free_lists(Lists* lists)
+{
+    g_array_free(lists->units, true);
+    g_array_free(lists->affinities, true);
+    for (unsigned i = 0; i < WI_VTD_MAX_UNITS; i++) {
+        free_scopes(&lists->unit_scopes[i]);
+    }
+}
+
+static void add_affinity(GArray* affinities, const WiVtdUnit* unit)
+{
+    const bool is_first = unit == &unit->first->unit;
+    const uint16_t node = pci_bus_numa_node(unit->host.bus);
+    WiDmarRhsa affinity = {.base = unit->base};
+
+    if (is_first && unit->first->proximity_domain != WI_ACPI_NONE) {
+        affinity.proximity_domain = checked_node(unit->first->proximity_domain);
+        g_array_append_val(affinities, affinity);
+    } else if (!is_first && node != NUMA_NODE_UNASSIGNED) {
+        affinity.proximity_domain = node;
+        g_array_append_val(affinities, affinity);
+    }
+}
+
+static void describe_units(WinIommuVtd* s, WiDmar* dmar, Lists* lists)
+{
+    const WiVtdUnit* unit;
+
+    QSIMPLEQ_FOREACH(unit, &s->units, next)
+    {
+        const WiDmarUnit described =
+            describe_unit(unit, &lists->unit_scopes[unit->host.index]);
+
+        g_array_append_val(lists->units, described);
+        add_affinity(lists->affinities, unit);
+    }
+    dmar->units = (const WiDmarUnit*)lists->units->data;
+    dmar->unit_count = lists->units->len;
+    dmar->affinities = (const WiDmarRhsa*)lists->affinities->data;
+    dmar->affinity_count = lists->affinities->len;
+    dmar->host_address_bits = wi_vtd_host_address_bits(s->unit.host.iommu);
+    dmar->interrupt_remapping = s->config.intremap;
+    dmar->x2apic_opt_out = s->x2apic_opt_out;
+    dmar->dma_control_opt_in = s->dma_protection;
+}
+
 static void* make_dmar(WinIommuVtd* s, const WiAcpiIds* ids, size_t* size)
 {
-    Scopes unit_scopes = new_scopes(), reserved_scopes = new_scopes(),
-           cached_scopes = new_scopes();
+    Lists lists = new_lists();
+    Scopes reserved_scopes = new_scopes(), cached_scopes = new_scopes();
     g_autoptr(GArray) named = g_array_new(false, false, sizeof(WiDmarAndd));
     g_auto(GStrv) paths = g_strsplit(s->named_devices ?: "", "+", -1);
-    WiDmarUnit unit;
     WiDmarReserved reserved = {};
-    WiDmarRhsa affinity;
     WiDmarSatc satc = {};
     const WiDmarAtsr all_ports = {};
     WiDmar dmar = {.ids = *ids,
@@ -235,20 +337,15 @@ static void* make_dmar(WinIommuVtd* s, const WiAcpiIds* ids, size_t* size)
                    .reserved_count = s->rmrr != NULL,
                    .ats_ports = &all_ports,
                    .ats_port_count = s->config.device_iotlb,
-                   .affinities = &affinity,
-                   .affinity_count = s->proximity_domain != WI_ACPI_NONE,
                    .integrated_caches = &satc,
                    .integrated_cache_count = s->cached && s->cached->len};
     const char* problem = NULL;
     void* table;
 
-    describe_named(&unit_scopes, named, paths);
-    describe_unit(s, &unit_scopes, &dmar, &unit);
+    describe_named(&lists.unit_scopes[0], named, paths);
+    describe_units(s, &dmar, &lists);
     if (s->rmrr) {
         describe_reserved(&reserved_scopes, &reserved, s->rmrr);
-    }
-    if (s->proximity_domain != WI_ACPI_NONE) {
-        describe_affinity(&affinity, s->proximity_domain);
     }
     if (dmar.integrated_cache_count) {
         describe_caches(&cached_scopes, &satc, s);
@@ -260,18 +357,18 @@ static void* make_dmar(WinIommuVtd* s, const WiAcpiIds* ids, size_t* size)
         error_report("winiommu-vtd: %s", problem);
         exit(1);
     }
-    free_scopes(&unit_scopes);
+    free_lists(&lists);
     free_scopes(&reserved_scopes);
     free_scopes(&cached_scopes);
     return table;
 }
 
-void winiommu_vtd_build_acpi(Object* device, GArray* table_data, BIOSLinker* linker,
-                             const char* oem_id, const char* oem_table_id)
+void winiommu_vtd_build_acpi(WinIommuVtd* s, GArray* table_data, const char* oem_id,
+                             const char* oem_table_id)
 {
     const WiAcpiIds ids = winiommu_vtd_acpi_ids(oem_id, oem_table_id);
     size_t size;
-    void* table = make_dmar(WINIOMMU_VTD(device), &ids, &size);
+    void* table = make_dmar(s, &ids, &size);
 
     g_array_append_vals(table_data, table, size);
     free(table);

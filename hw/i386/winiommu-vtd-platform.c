@@ -166,7 +166,7 @@ static WiRootPort describe_port(const WinIommuVtd* s, const MarkedPort* port,
 {
     PCIBus* bus = pci_get_bus(port->device);
     const int devfn = port->device->devfn;
-    const bool expander = bus != s->bus;
+    const bool expander = bus != s->unit.host.bus;
     const char* prefix = pci_bus_is_cxl(bus) ? "CL" : "PC";
 
     return (WiRootPort){
@@ -182,10 +182,9 @@ static WiRootPort describe_port(const WinIommuVtd* s, const MarkedPort* port,
     };
 }
 
-void winiommu_vtd_build_ssdt(Object* device, GArray* table_data, BIOSLinker* linker,
-                             const char* oem_id, const char* oem_table_id)
+void winiommu_vtd_build_ssdt(WinIommuVtd* s, GArray* table_data, const char* oem_id,
+                             const char* oem_table_id)
 {
-    WinIommuVtd* s = WINIOMMU_VTD(device);
     const unsigned count = s->ports ? s->ports->len : 0;
     g_autofree WiRootPort* ports = g_new0(WiRootPort, count);
     const WiAcpiIds ids = winiommu_vtd_acpi_ids(oem_id, oem_table_id);

@@ -282,8 +282,14 @@ WiHost winiommu_host_callbacks(WinIommuHost* s)
     };
 }
 
-void winiommu_host_start(WinIommuHost* s, uint64_t mmio_size)
+bool winiommu_host_start(WinIommuHost* s, uint64_t mmio_size, Error** errp)
 {
+    if (!winiommu_verify_start(s, errp) || !winiommu_introspect_start(s, errp) ||
+        !winiommu_host_attach(s, errp)) {
+        wi_iommu_free(s->iommu);
+        s->iommu = NULL;
+        return false;
+    }
     s->deliver = qemu_bh_new(deliver_bh, s);
     s->ram = g_array_new(false, false, sizeof(WiRamRegion));
     memory_region_init_io(&s->mmio, s->owner, &mmio_ops, s, s->name, mmio_size);
@@ -295,6 +301,17 @@ void winiommu_host_start(WinIommuHost* s, uint64_t mmio_size)
     };
     memory_listener_register(&s->listener, &address_space_memory);
     s->vm_change = qemu_add_vm_change_state_handler(vm_state_changed, s);
+    return true;
+}
+
+void winiommu_host_ready(WinIommuHost* s)
+{
+    if (winiommu_host_of_bus(s->bus) != s) {
+        error_report("%s: another IOMMU took over the bus %s; remove it", s->name,
+                     BUS(s->bus)->name);
+        exit(1);
+    }
+    winiommu_host_refresh(s);
 }
 
 /* After the devices have stopped: what they still had in flight is translated as before.

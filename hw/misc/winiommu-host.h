@@ -68,6 +68,7 @@ struct WinIommuHost {
     const char* name; /* of the type, for messages */
     unsigned index;   /* among the devices of that type */
     WiIommu* iommu;
+    PCIBus* bus;   /* the root bus it serves */
     qemu_irq* irq; /* WI_LINES of them, or NULL */
     /* BQL held; 0 done, -1 nobody there. */
     int (*send_msi)(WinIommuHost* host, uint64_t address, uint32_t data);
@@ -119,15 +120,18 @@ struct WinIommuHost {
 void winiommu_host_init(WinIommuHost* host, Object* owner, const char* name);
 /* The callbacks to create a core with. */
 WiHost winiommu_host_callbacks(WinIommuHost* host);
-/* At realize, when there is a core: registers of @mmio_size bytes, RAM, machine states.
- */
-void winiommu_host_start(WinIommuHost* host, uint64_t mmio_size);
+/* At realize, when there are a core and a bus: takes the bus over, and makes `mmio` of
+ * @mmio_size bytes.  False: *errp says why not, and the core is gone. */
+bool winiommu_host_start(WinIommuHost* host, uint64_t mmio_size, Error** errp);
+/* When the machine is complete.  Exits with a line when somebody else has the bus. */
+void winiommu_host_ready(WinIommuHost* host);
 void winiommu_host_reset(WinIommuHost* host);
 extern const VMStateDescription winiommu_host_vmstate;
 
 /* winiommu-verify.c */
 
-#define WINIOMMU_VERIFY_PROPERTIES(type)                                                 \
+/* @host: the field of @type that is the WinIommuHost. */
+#define WINIOMMU_VERIFY_PROPERTIES(type, host)                                           \
     DEFINE_PROP_STRING("verify", type, host.verify),                                     \
         DEFINE_PROP_STRING("record", type, host.record)
 /* At instance_init: the property `findings`. */
@@ -143,8 +147,8 @@ bool winiommu_introspect_start(WinIommuHost* host, Error** errp);
 
 /* winiommu-pci.c */
 
-/* Takes over DMA of the root bus @bus.  False: *errp says why not. */
-bool winiommu_host_attach(WinIommuHost* host, PCIBus* bus, Error** errp);
+/* Takes over DMA of its bus.  False: *errp says why not. */
+bool winiommu_host_attach(WinIommuHost* host, Error** errp);
 /* Whose bus it is; NULL when none of ours has it. */
 WinIommuHost* winiommu_host_of_bus(const PCIBus* bus);
 /* The address space of a requester that is no PCI function. */

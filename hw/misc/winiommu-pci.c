@@ -220,8 +220,9 @@ static int find_early_device(Object* object, void* opaque)
     return 1;
 }
 
-bool winiommu_host_attach(WinIommuHost* s, PCIBus* bus, Error** errp)
+bool winiommu_host_attach(WinIommuHost* s, Error** errp)
 {
+    PCIBus* bus = s->bus;
     EarlyDevice early = {.primary = bus};
 
     if (!pci_bus_is_root(bus) || !pci_bus_is_express(bus)) {

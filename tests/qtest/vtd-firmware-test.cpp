@@ -262,6 +262,45 @@ TEST_F(Vtd_Firmware, AnHpetThatSendsMessagesIsInTheScopeOfTheUnit)
     EXPECT_TRUE(contains(structure(dmar(), 0), hpet));
 }
 
+// VT-d 8.3 "DMA Remapping Hardware Unit Definition Structure": what no structure lists is
+// behind no unit, and INCLUDE_PCI_ALL cannot leave anything to nobody.
+TEST_F(Vtd_Firmware, WhatBypassesTheUnitIsNotInItsScope)
+{
+    const std::vector<std::string> all = {
+        "-nodefaults",
+        "-device",
+        "winiommu-vtd",
+        "-device",
+        "pxb-pcie,id=free,bus=pcie.0,addr=8,bus_nr=128,bypass_iommu=on",
+        "-device",
+        "pxb-pcie,id=tied,bus=pcie.0,addr=9,bus_nr=64",
+        "-device",
+        "pcie-root-port,id=below,bus=free,addr=0,chassis=1",
+        "-device",
+        "pcie-root-port,id=under,bus=tied,addr=0,chassis=2"};
+    boot(all);
+    EXPECT_EQ(structure(dmar(), 0),
+              (Bytes{
+                  0, 0, 80, 0, 0, 0,    0,    0, 0, 0, 0xd9, 0xfe, 0, 0, 0,    0,  //
+                  3, 8, 0,  0, 0, 0xff, 0,    0,                                   //
+                  1, 8, 0,  0, 0, 0,    0,    0, 1, 8, 0,    0,    0, 0, 8,    0,  //
+                  1, 8, 0,  0, 0, 0,    9,    0, 1, 8, 0,    0,    0, 0, 0x1f, 0,  //
+                  1, 8, 0,  0, 0, 0,    0x1f, 2, 1, 8, 0,    0,    0, 0, 0x1f, 3,  //
+                  2, 8, 0,  0, 0, 64,   0,    0,                                   //
+              }));
+    auto claims = all;
+    claims[2] += ",include-pci-all=on";
+    refuse(claims,
+           "include-pci-all=on would claim what is on the bus free, which bypasses the "
+           "IOMMU; set include-pci-all=off");
+    claims[4] = "pxb-pcie,id=free,bus=pcie.0,addr=8,bus_nr=128";
+    boot(claims);
+    EXPECT_EQ(structure(dmar(), 0), (Bytes{0, 0, 24, 0, 1, 0, 0, 0, 0, 0,    0xd9, 0xfe,
+                                           0, 0, 0,  0, 3, 8, 0, 0, 0, 0xff, 0,    0}));
+    claims.insert(claims.begin(), {"-M", "default_bus_bypass_iommu=on"});
+    refuse(claims, "on the bus pcie.0, which bypasses");
+}
+
 TEST_F(Vtd_Firmware, WrongPlatformOptionsEndWithOneLine)
 {
     refuse({"-device", "winiommu-vtd,external-ports=nowhere"},
