@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -57,7 +58,14 @@ public:
     void set_filter(const Filter& filter);
     std::string filter() const;
 
-    void note(RefusedNote note);
+    // The note's serial number; an access that goes on keeps the one it has.
+    std::uint64_t note(RefusedNote note);
+    // The access of that note was refused up to `last` as well, in the same page.  Takes
+    // no lock: QEMU comes once for each piece.
+    void extend(std::uint64_t serial, Iova last)
+    {
+        ends_[serial % kept].store(end_of(serial, last), std::memory_order_relaxed);
+    }
 
     struct Look {
         std::uint64_t total = 0;
@@ -72,6 +80,15 @@ public:
 private:
     bool matches(const RefusedNote& note) const;
     static bool continues(const RefusedNote& before, const RefusedNote& now);
+    Iova end(const RefusedNote& note) const;
+
+    // What an end says is of no note but the one whose serial it has.
+    static constexpr unsigned page_shift = 12;
+    static constexpr std::uint64_t end_of(std::uint64_t serial, Iova last)
+    {
+        return (serial + 1) << page_shift | (last.value & ((1u << page_shift) - 1));
+    }
+    std::array<std::atomic<std::uint64_t>, kept> ends_{};
 
     mutable std::mutex lock_;
     WiFaultWatch watch_{};

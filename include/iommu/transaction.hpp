@@ -2,6 +2,7 @@
 // One access as a device issues it, and what the IOMMU answers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "iommu/address.hpp"
@@ -31,6 +32,16 @@ struct Transaction {
     Delivery delivery = Delivery::Whole;
 };
 
+// The blocks around one that was just looked up, as far as they are mapped alike: same
+// size, same rights, same everything but the output.
+struct Neighbours {
+    static constexpr unsigned count = 16;  // a run of them, naturally aligned
+    static constexpr std::uint64_t unlike = ~std::uint64_t{0};
+
+    std::uint8_t log2size = 0;
+    std::array<std::uint64_t, count> output{};  // of each block's first byte, or `unlike`
+};
+
 // The block around the input that translates the same way: [address & ~mask, address |
 // mask] maps to the block at `output & ~mask`.  `output` is the translation of the input
 // itself.  With nothing translated the mask covers every address that may pass.
@@ -40,6 +51,8 @@ struct Translation {
     bool read = false;
     bool write = false;
     bool cached = false;  // found, not walked for: it was used before
+    // Read together with it, good for as long; until this thread's next translation.
+    const Neighbours* neighbours = nullptr;
 };
 
 // PCIe 10.2.3 "Translation Completion", and what may come instead of one with data.

@@ -127,6 +127,21 @@ void Answers::remember(std::uint64_t begun, const Transaction& access,
     }
     piece =
         value | (access.access == Access::Write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ);
+    if (found.neighbours != nullptr && found.neighbours->log2size == by) {
+        add_neighbours(pieces, piece, *found.neighbours);
+    }
+}
+
+void Answers::add_neighbours(std::uint64_t (&pieces)[WI_ANSWER_PIECES],
+                             std::uint64_t like, const Neighbours& around)
+{
+    static_assert(Neighbours::count == WI_ANSWER_PIECES);
+    const auto flags = like & ((std::uint64_t{1} << page_shift) - 1);
+    for (unsigned i = 0; i < WI_ANSWER_PIECES; ++i) {
+        if (pieces[i] == 0 && around.output[i] != Neighbours::unlike) {
+            pieces[i] = around.output[i] | flags;
+        }
+    }
 }
 
 }  // namespace iommu

@@ -50,6 +50,10 @@ public:
                alike(last.access, access) && follows(last.access.address, access.address);
     }
 
+    // What the device calls the access of which these are pieces.
+    static std::uint64_t note() { return note_; }
+    static void set_note(std::uint64_t note) { note_ = note; }
+
 private:
     static bool alike(const Transaction& a, const Transaction& b)
     {
@@ -63,6 +67,7 @@ private:
     }
 
     static inline thread_local RefusedAccess last_{};
+    static inline thread_local std::uint64_t note_ = 0;
 };
 
 }  // namespace iommu

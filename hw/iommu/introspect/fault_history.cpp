@@ -52,7 +52,16 @@ bool FaultHistory::continues(const RefusedNote& before, const RefusedNote& now)
            before.last.value >> 12 == b.address.value >> 12;
 }
 
-void FaultHistory::note(RefusedNote n)
+Iova FaultHistory::end(const RefusedNote& note) const
+{
+    const auto end = ends_[note.serial % kept].load(std::memory_order_relaxed);
+    constexpr std::uint64_t inside = (1u << page_shift) - 1;
+    return end >> page_shift == note.serial + 1
+               ? Iova{(note.access.address.value & ~inside) | (end & inside)}
+               : note.last;
+}
+
+std::uint64_t FaultHistory::note(RefusedNote n)
 {
     bool stop = false;
     {
@@ -61,7 +70,7 @@ void FaultHistory::note(RefusedNote n)
         auto* newest = total_ == 0 ? nullptr : &notes_[(total_ - 1) % kept];
         if (newest != nullptr && continues(*newest, n)) {
             newest->last = n.last;
-            return;
+            return newest->serial;
         }
         n.serial = total_;
         const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -85,6 +94,7 @@ void FaultHistory::note(RefusedNote n)
     if (stop) {
         watch_.stop(watch_.opaque);
     }
+    return n.serial;
 }
 
 FaultHistory::Look FaultHistory::look() const
@@ -93,7 +103,8 @@ FaultHistory::Look FaultHistory::look() const
     Look out{total_, stops_, uncounted_, by_requester_, by_event_, {}};
     const auto count = notes_.size();
     for (std::size_t i = 0; i < count; ++i) {
-        out.notes.push_back(notes_[(total_ - count + i) % kept]);
+        auto& note = out.notes.emplace_back(notes_[(total_ - count + i) % kept]);
+        note.last = end(note);
     }
     return out;
 }

@@ -152,7 +152,8 @@ std::string Smmuv3::adjust(std::string_view option, std::string_view value)
     return error.empty() ? error : std::string(option) + ": " + error;
 }
 
-void Smmuv3::note_refusal(StreamId stream, const Transaction& access, const Fault* fault)
+std::uint64_t Smmuv3::note_refusal(StreamId stream, const Transaction& access,
+                                   const Fault* fault)
 {
     RefusedNote note;
     note.requester = static_cast<std::uint32_t>(stream);
@@ -164,7 +165,7 @@ void Smmuv3::note_refusal(StreamId stream, const Transaction& access, const Faul
         note.raw = encode(*fault, configuration_.capabilities.oas_bits);
         note.words = 4;
     }
-    history().note(note);
+    return history().note(note);
 }
 
 }  // namespace iommu::smmu

@@ -159,8 +159,9 @@ private:
     // events.cpp: SMMU 7.2 to 7.4.
     enum class Recorded : std::uint8_t { Discarded, Appended, FirstAppended, Aborted };
     void record(const Fault&);
-    // introspect/smmuv3.cpp: for people.  `fault` may be nullptr.
-    void note_refusal(StreamId stream, const Transaction& access, const Fault* fault);
+    // introspect/smmuv3.cpp: for people; the note's serial.  `fault` may be nullptr.
+    std::uint64_t note_refusal(StreamId stream, const Transaction& access,
+                               const Fault* fault);
     Recorded append(const std::array<std::uint64_t, 4>& words);
     bool store_event(Ring, const std::array<std::uint64_t, 4>& words);
 
@@ -190,7 +191,7 @@ private:
     Registers registers_;
     bool consuming_ = false;
     std::array<std::uint64_t, 256> executed_{};  // commands by opcode, for people
-    bool command_error_ = false;  // GERROR.CMDQ_ERR != GERRORN.CMDQ_ERR
+    bool command_error_ = false;                 // GERROR.CMDQ_ERR != GERRORN.CMDQ_ERR
 
     // How often software has written a register.
     std::uint64_t register_writes() const

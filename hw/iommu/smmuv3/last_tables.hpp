@@ -15,6 +15,7 @@
 #include "hw/iommu/smmuv3/vmsa_s1.hpp"
 #include "hw/iommu/smmuv3/vmsa_s2.hpp"
 #include "iommu/memory.hpp"
+#include "iommu/transaction.hpp"
 
 namespace iommu::smmu {
 
@@ -60,22 +61,56 @@ public:
         const std::byte* host = nullptr;
         Format format{};
         Rights above{};
+        std::uint32_t visited = 0;  // runs of pages that were looked into an odd number
+                                    // of times
 
         // The descriptor that maps `input`.
-        std::uint64_t read(std::uint64_t input) const
+        std::uint64_t read(std::uint64_t input) const { return load(offset(input)); }
+
+        // Whether it is worthwhile to read around `input`: who comes twice goes on.
+        bool visit(std::uint64_t input)
         {
-            const auto at = format.tables.entry_offset(3, input) &
-                            ((std::uint64_t{1} << page_shift(format.tables.granule)) - 1);
+            const auto page = page_shift(format.tables.granule);
+            const auto run = std::uint32_t{1} << (input >> page) / Neighbours::count % 32;
+            visited ^= run;
+            return (visited & run) == 0;
+        }
+
+        // The descriptors around the one that maps `input`, which says `raw`, as far as
+        // they are the same but for the address.
+        void read_around(std::uint64_t input, std::uint64_t raw, Neighbours& out) const
+        {
+            const auto page = page_shift(format.tables.granule);
+            const auto address = (std::uint64_t{1} << 48) - (std::uint64_t{1} << page);
+            const auto ignored = (std::uint64_t{1} << page) - (std::uint64_t{1} << 12);
+            const auto first = offset(input) & ~(Neighbours::count * 8 - 1);
+            out.log2size = static_cast<std::uint8_t>(page);
+            for (unsigned i = 0; i < Neighbours::count; ++i) {
+                const auto other = load(first + i * 8);
+                const bool alike = ((other ^ raw) & ~(address | ignored)) == 0 &&
+                                   (other & address) >> format.tables.output_bits == 0;
+                out.output[i] = alike ? other & address : Neighbours::unlike;
+            }
+        }
+
+    private:
+        std::uint64_t offset(std::uint64_t input) const
+        {
+            return format.tables.entry_offset(3, input) &
+                   ((std::uint64_t{1} << page_shift(format.tables.granule)) - 1);
+        }
+        std::uint64_t load(std::uint64_t at) const
+        {
             return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(host + at),
                                    __ATOMIC_ACQUIRE);
         }
     };
 
     // nullptr: not there.
-    static const Table* find(const Key& key, std::uint64_t input)
+    static Table* find(const Key& key, std::uint64_t input)
     {
         const auto region = input >> region_shift;
-        const auto& table = slot(key, region);
+        auto& table = slot(key, region);
         return table.region == region && table.key == key ? &table : nullptr;
     }
 
@@ -89,7 +124,7 @@ public:
         }
         if (const auto* host = ram.find(table, size)) {
             const auto region = input >> region_shift;
-            slot(key, region) = {key, region, host, format, above};
+            slot(key, region) = Table{key, region, host, format, above};
         }
     }
 

@@ -25,10 +25,16 @@ public:
             [[likely]] {
             return Result::Ok;
         }
-        if (fault && !RefusedPieces::continues(this, access, smmu_.register_writes())) {
+        // One transaction is refused once, however many pieces it comes in.
+        if (RefusedPieces::continues(this, access, smmu_.register_writes())) {
+            smmu_.history().extend(RefusedPieces::note(), access.address);
+            return Result::Refused;
+        }
+        if (fault) {
             smmu_.record(*fault);
         }
-        smmu_.note_refusal(id_, access, fault ? &*fault : nullptr);
+        RefusedPieces::set_note(
+            smmu_.note_refusal(id_, access, fault ? &*fault : nullptr));
         return Result::Refused;
     }
     bool bypassed() const override { return smmu_.engine_.bypassed(entry_); }

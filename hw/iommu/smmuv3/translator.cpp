@@ -278,12 +278,12 @@ bool Translator::nearby(const Hot& hot, StreamEntry::Slot& slot,
 {
     const auto ticket = tlb_.begin();
     const auto va = access.address.value;
-    const auto* table = LastTables<Format>::find(walk_key(hot, ticket), va);
+    auto* table = LastTables<Format>::find(walk_key(hot, ticket), va);
     if (table == nullptr) {
         return false;
     }
-    const auto entry =
-        table->format.decode(table->read(va), 3, typename Format::Input{va});
+    const auto raw = table->read(va);
+    const auto entry = table->format.decode(raw, 3, typename Format::Input{va});
     if (entry.kind != EntryKind::Leaf || !entry.accessed) {
         return false;
     }
@@ -302,6 +302,11 @@ bool Translator::nearby(const Hot& hot, StreamEntry::Slot& slot,
             .attributes = allowed.bits,
             .outer_log2size = global ? entry.log2size : std::uint8_t{0}});
     fill(out, access, Gpa{output}, entry.log2size, allowed);
+    if (entry.log2size == page_shift(table->format.tables.granule) && table->visit(va)) {
+        static thread_local Neighbours around;
+        table->read_around(va, raw, around);
+        out.neighbours = &around;
+    }
     return true;
 }
 

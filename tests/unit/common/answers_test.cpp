@@ -172,6 +172,53 @@ TEST(Answers, OfLargeBlocksAreFoundAnywhereInTheBlock)
     EXPECT_FALSE(wi_stream_recall(&answers, block(127) | 0x4000, false, &out));
 }
 
+TEST(Answers, ComeWithTheirNeighboursAsFarAsTheseAreAlike)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    remember(answers, epoch, to(0x1'4000), {Gpa{0x77'7000}, 0xfff, true, false});
+    Neighbours around{12, {}};
+    around.output.fill(Neighbours::unlike);
+    around.output[0] = 0;  // page 0 is memory like any other
+    around.output[4] = 0x88'8000;
+    around.output[15] = 0xabc'f000;
+    Translation found{Gpa{0x99'5678}, 0xfff, true, false};
+    found.neighbours = &around;
+    remember(answers, epoch, to(0x1'5678), found);
+
+    WiTranslation out;
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x1'fabc, false, &out));
+    EXPECT_EQ(out.output, 0xabc'fabcu);
+    EXPECT_EQ(out.mask, 0xfffu);
+    EXPECT_TRUE(out.read);
+    EXPECT_FALSE(out.write);
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x1'0010, false, &out));
+    EXPECT_EQ(out.output, 0x10u);
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x1'4000, false, &out));
+    EXPECT_EQ(out.output, 0x77'7000u);  // had an answer of its own
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x1'5000, false, &out));
+    EXPECT_EQ(out.output, 0x99'5000u);
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x1'6000, false, &out));
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x1'f000, true, &out));
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x2'f000, false, &out));
+    epoch.advance();
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x1'f000, false, &out));
+}
+
+TEST(Answers, DoNotComeWithNeighboursOfAnotherSize)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    Neighbours around{14, {}};
+    Translation found{Gpa{0x99'4000}, 0x3fff, true, true};
+    found.neighbours = &around;
+    remember(answers, epoch, to(0x1'4000), found);  // the lines' blocks are of 4 KiB yet
+    WiTranslation out;
+    for (std::uint64_t at = 0; at < 0x10'0000; at += 0x1000) {
+        EXPECT_EQ(wi_stream_recall(&answers, at, false, &out), at == 0x1'4000) << at;
+    }
+}
+
 TEST(Answers, AreTheThreadsOwn)
 {
     Epoch epoch;

@@ -63,6 +63,24 @@ TEST_F(History, AnAccessInPiecesIsOneOfAPage)
     EXPECT_EQ(history.look().total, 4u);
 }
 
+TEST_F(History, AnAccessThatGoesOnHasAnotherEndAndIsNoOtherNote)
+{
+    refuse(0x1ff0);
+    history.extend(0, Iova{0x1ff8});
+    auto look = history.look();
+    ASSERT_EQ(look.notes.size(), 1u);
+    EXPECT_EQ(look.notes[0].access.address, Iova{0x1ff0});
+    EXPECT_EQ(look.notes[0].last, Iova{0x1ff8});
+    // Late, when its place has gone to another: that one stays as it is.
+    for (std::uint64_t i = 1; i <= FaultHistory::kept; ++i) {
+        refuse(0x5000);
+    }
+    history.extend(0, Iova{0x1ffc});
+    look = history.look();
+    EXPECT_EQ(look.notes.back().serial, FaultHistory::kept);
+    EXPECT_EQ(look.notes.back().last, Iova{0x5000});
+}
+
 TEST_F(History, CountsABoundedNumberOfRequestersOneByOne)
 {
     for (std::uint32_t requester = 0; requester < 2000; ++requester) {

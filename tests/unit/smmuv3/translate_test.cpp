@@ -266,6 +266,46 @@ TEST_F(Translate, Smmu_3_17_ATlbiOfAnythingEndsTheTablesThatWereKept)
     EXPECT_EQ(output(reading(va)), 0x9000'1000u);
 }
 
+// SMMU 3.17: translations may be fetched that nobody asked for yet.
+TEST_F(Translate, Smmu_3_17_ThePagesAroundComeAlongIfAllButTheirAddressIsAlike)
+{
+    const auto root = use_stage1();
+    auto cd = Guest::s1_cd(root);
+    cd.dword[0] = (cd.dword[0] & ~(std::uint64_t{7} << 32)) | std::uint64_t{2} << 32;
+    guest.cd(0, cd);  // CD.IPS: 40 bits
+    constexpr auto first = va & ~0xffffull;
+    std::array<std::uint64_t, 16> leaf{};
+    for (std::uint64_t page = 0; page < 16; ++page) {
+        guest.map_s1(root, first + page * 0x1000, 0x9000'0000 + page * 0x3000);
+        leaf[page] = guest.last_entry();
+    }
+    const auto change = [&](unsigned page, std::uint64_t flip) {
+        guest.store(leaf[page], guest.load(leaf[page]) ^ flip);
+    };
+    change(8, 1);         // not valid
+    change(9, bit(7));    // AP[2]: other rights
+    change(10, bit(10));  // AF
+    change(11, bit(54));  // UXN
+    change(12, bit(44));  // beyond CD.IPS
+
+    EXPECT_EQ(run(reading(first)).translation.neighbours, nullptr);  // walked for
+    EXPECT_EQ(run(reading(first + 0x1000)).translation.neighbours, nullptr);  // the first
+    const auto second = run(reading(first + 0x2abc)).translation;
+    EXPECT_EQ(second.output.value, 0x9000'6abcu);
+    ASSERT_NE(second.neighbours, nullptr);
+    EXPECT_EQ(second.neighbours->log2size, 12);
+    for (unsigned page = 0; page < 16; ++page) {
+        const bool changed = page >= 8 && page <= 12;
+        EXPECT_EQ(second.neighbours->output[page],
+                  changed ? Neighbours::unlike : 0x9000'0000 + page * 0x3000)
+            << page;
+    }
+    EXPECT_EQ(run(reading(first + 0x3000)).translation.neighbours, nullptr);
+    EXPECT_EQ(fault(reading(first + 0x8000)).id, EventId::F_TRANSLATION);
+    EXPECT_EQ(fault(reading(first + 0xa000)).id, EventId::F_ACCESS);
+    EXPECT_EQ(fault(reading(first + 0xc000)).id, EventId::F_ADDR_SIZE);
+}
+
 TEST_F(Translate, Smmu_4_3_ANewConfigurationEndsTheTablesThatWereKept)
 {
     const auto root = use_stage1();
