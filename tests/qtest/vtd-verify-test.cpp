@@ -89,6 +89,67 @@ TEST_F(Vtd_Verify, ADriverThatFlushesIsNotBlamed)
     EXPECT_EQ(findings().find("WI-"), std::string::npos) << findings();
 }
 
+// A function with a translation cache of its own: ATS, VT-d chapter 4.
+class Vtd_Verify_Ats : public Vtd_Verify {
+protected:
+    static constexpr std::uint64_t mmconfig = 0xb000'0000;
+
+    void start()
+    {
+        boot_unit(",verify=log,device-iotlb=on");
+        config->write32(0, 0, 0x60, mmconfig | 1);  // PCIEXBAR of the host bridge
+        extended = ecam(*machine, mmconfig);
+        dma = std::make_unique<Endpoint>(*machine, *extended, Function{0, 4, 0},
+                                         q35::pci_window);
+        dma->write_config(0x108 + 4, 1u << 31);  // PCIe 10.5.1.3, ATS on
+        machine->write64(context + devfn * 16, tree | 1 | 1 << 2);  // TT 01b
+        machine->write64(queue + tail, 0x11);
+        tail += 16;
+        flush(iova);
+    }
+    void flush_device(std::uint64_t at)
+    {
+        machine->write64(queue + tail, 0x3 | std::uint64_t{devfn} << 32);
+        machine->write64(queue + tail + 8, at);
+        machine->write64(queue + tail + 16, 0x25);
+        machine->write64(queue + tail + 24, queue + 0x2000);
+        tail += 32;
+        machine->write64(IQT, tail);
+    }
+    std::unique_ptr<ConfigSpace> extended;
+};
+
+TEST_F(Vtd_Verify_Ats, LogNamesTheForgottenDeviceTlbInvalidation)
+{
+    start();
+    ASSERT_EQ(dma->read(iova, 8), Endpoint::done);
+    machine->write64(tree + 0x3000, 0);
+    flush(iova);
+    ASSERT_EQ(dma->fill(iova, 8, 2), Endpoint::done) << "stale";
+    flush(iova + 0x1000);
+    flush(iova + 0x1000);
+    EXPECT_NE(findings().find("WI-VTD-STALE-DEVTLB"), std::string::npos) << findings();
+    EXPECT_EQ(findings().find("WI-VTD-STALE-IOTLB"), std::string::npos) << findings();
+    EXPECT_NE(machine->output().find("winiommu-vtd: WI-VTD-STALE-DEVTLB: "),
+              std::string::npos)
+        << machine->output();
+}
+
+TEST_F(Vtd_Verify_Ats, ADriverThatTellsTheFunctionIsNotBlamed)
+{
+    start();
+    for (unsigned i = 0; i < 8; ++i) {
+        ASSERT_EQ(dma->fill(iova, 8, i), Endpoint::done);
+        ASSERT_EQ(dma->read(iova, 8), Endpoint::done);
+        machine->write64(tree + 0x3000, 0);
+        flush(iova);
+        flush_device(iova);
+        ASSERT_EQ(dma->read(iova, 8), Endpoint::aborted);
+        machine->write64(tree + 0x3000, (data + i * 0x1000) | 3);
+    }
+    EXPECT_EQ(findings().find("WI-"), std::string::npos) << findings();
+}
+
 TEST_F(Vtd_Verify, WrongValuesGetOneLine)
 {
     refuse({"-device", "winiommu-vtd,verify=on"},

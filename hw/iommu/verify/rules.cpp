@@ -72,6 +72,9 @@ constexpr std::array<RuleText, static_cast<std::size_t>(Rule::Count)> rules = {{
      "VT-d 11.4 Register Descriptions"},
     {"WI-VTD-REG-RESERVED", "a reserved bit of a register was written as one",
      "VT-d 11.4 Register Descriptions"},
+    {"WI-VTD-STALE-DEVTLB",
+     "a function used a translation of its own cache that the tables no longer hold",
+     "VT-d 6.5.2.5 Device-TLB Invalidate Descriptor"},
 }};
 
 }  // namespace

@@ -28,6 +28,7 @@ enum class Rule : std::uint8_t {
     VtdScope,
     VtdRegisterState,
     VtdRegisterReserved,
+    VtdStaleDeviceTlb,
     Count
 };
 

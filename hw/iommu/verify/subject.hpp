@@ -11,7 +11,12 @@
 
 namespace iommu::verify {
 
-enum class Cached : std::uint8_t { Translation = 1, Configuration = 2, Interrupt = 4 };
+enum class Cached : std::uint8_t {
+    Translation = 1,
+    Configuration = 2,
+    Interrupt = 4,
+    DeviceTranslation = 8  // by the requester itself: a Device-TLB, an ATC
+};
 
 struct Subject {
     static constexpr std::uint32_t none = ~std::uint32_t{0};
@@ -28,6 +33,7 @@ struct Subject {
 // `any`: whatever the subject says.
 struct Invalidation {
     static constexpr std::uint32_t any = ~std::uint32_t{0} - 1;
+    static constexpr std::uint32_t any_substream = any - 1;  // but not none
 
     const char* name = "";
     std::array<std::uint64_t, 2> words{};
@@ -52,6 +58,11 @@ struct Invalidation {
         const bool unknown = space == Subject::none && s.nested;
         return unknown || (first <= s.last && s.first <= last);
     }
+    bool reaches_requester(const Subject& s) const
+    {
+        const auto id = s.requester & ~requester_mask;
+        return id >= (first_requester & ~requester_mask) && id <= last_requester;
+    }
     bool covers(const Subject& s) const
     {
         if ((what & static_cast<std::uint8_t>(s.what)) == 0) {
@@ -60,14 +71,16 @@ struct Invalidation {
         switch (s.what) {
         case Cached::Translation:
             return reaches_tag(s) && reaches_addresses(s);
-        case Cached::Configuration: {
-            const auto id = s.requester & ~requester_mask;
-            return id >= (first_requester & ~requester_mask) && id <= last_requester &&
+        case Cached::Configuration:
+            return reaches_requester(s) &&
                    (substream == any || substream == s.substream ||
                     s.substream == Subject::none) &&
                    (domain == any || domain == s.domain) &&
                    (space == any || space == s.space);
-        }
+        case Cached::DeviceTranslation:
+            return reaches_requester(s) && first <= s.last && s.first <= last &&
+                   (substream == any || substream == s.substream ||
+                    (substream == any_substream && s.substream != Subject::none));
         case Cached::Interrupt:
             return first <= s.first && s.first <= last;
         }

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "hw/iommu/verify/device_tlb.hpp"
 #include "hw/iommu/verify/watch.hpp"
 #include "hw/iommu/vtd/interrupt_remapper.hpp"
 #include "hw/iommu/vtd/observer.hpp"
@@ -29,6 +30,9 @@ public:
 private:
     Fresh ask(std::uint32_t id, const Transaction& access) override;
     void judge(const Fresh& fresh, const Transaction& access) override;
+    void translation_told(std::uint32_t id, const Transaction& request,
+                          const Translation& told) override;
+    void translation_used(std::uint32_t id, const Transaction& used) override;
     const Rules& rules() const override;
     record::Device kind() const override { return record::Device::Vtd; }
 
@@ -58,6 +62,7 @@ private:
     Epoch epoch_;
     vtd::Translator engine_;
     vtd::InterruptRemapper interrupts_;
+    DeviceTlbs device_tlbs_;
     std::uint64_t table_ = 0;  // of interrupts
     std::map<std::uint32_t, KeptEntry> entries_;
 };

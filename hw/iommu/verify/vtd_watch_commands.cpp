@@ -3,6 +3,7 @@
 #include "hw/iommu/verify/vtd_watch.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "hw/iommu/vtd/device.hpp"
 #include "hw/iommu/vtd/spec/descriptors.hpp"
@@ -16,6 +17,7 @@ namespace {
 constexpr auto translation = static_cast<std::uint8_t>(Cached::Translation);
 constexpr auto configuration = static_cast<std::uint8_t>(Cached::Configuration);
 constexpr auto interrupt_entry = static_cast<std::uint8_t>(Cached::Interrupt);
+constexpr auto device_tlb = static_cast<std::uint8_t>(Cached::DeviceTranslation);
 
 template <typename D>
 D as(const std::array<std::uint64_t, 2>& words)
@@ -112,6 +114,29 @@ VtdWatch::decode(const std::array<std::uint64_t, 2>& words) const
         }
         return what;
     }
+    case DescriptorType::DeviceTlb: {
+        using D = DeviceTlbDescriptor;
+        const auto d = as<D>(words);
+        what.name = "Device-TLB invalidation";
+        what.what = device_tlb;
+        what.first_requester = what.last_requester =
+            static_cast<std::uint32_t>(d[D::SID]);
+        what.substream = Subject::none;
+        pages(d[D::ADDR], d[D::S] ? std::countr_one(d[D::ADDR].value >> 12) + 1u : 0);
+        return what;
+    }
+    case DescriptorType::PasidDeviceTlb: {
+        using D = PasidDeviceTlbDescriptor;
+        const auto d = as<D>(words);
+        what.name = "PASID-based Device-TLB invalidation";
+        what.what = device_tlb;
+        what.first_requester = what.last_requester =
+            static_cast<std::uint32_t>(d[D::SID]);
+        what.substream = d[D::G] ? Invalidation::any_substream
+                                 : static_cast<std::uint32_t>(d[D::PASID]);
+        pages(d[D::ADDR], d[D::S] ? std::countr_one(d[D::ADDR].value >> 12) + 1u : 0);
+        return what;
+    }
     default:
         return std::nullopt;
     }
@@ -154,6 +179,11 @@ void VtdWatch::consumed(const std::array<std::uint64_t, 2>& descriptor)
         entries_.erase(entries_.lower_bound(static_cast<std::uint32_t>(what->first)),
                        entries_.upper_bound(static_cast<std::uint32_t>(
                            std::min<std::uint64_t>(what->last, 0xffff))));
+    }
+    if (what->what == device_tlb) {
+        device_tlbs_.invalidate(*what, [&](const DeviceTlbs::Entry& e) {
+            gone(e.subject, e.output, e.mask);
+        });
     }
     if (verifies()) {
         learn(*what);

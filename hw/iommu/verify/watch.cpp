@@ -20,14 +20,26 @@ public:
         watch_.seen(id_, access, result == Result::Ok, out);
         return result;
     }
-    // What a device keeps in a cache of its own is not watched.
     AtsCompletion request_translation(const Transaction& access) override
     {
-        return inner_.request_translation(access);
+        const auto done = inner_.request_translation(access);
+        const auto& told = done.translation;
+        if (done.status != AtsStatus::Success) {
+            watch_.translation_refused(id_, access);
+        } else if (!done.untranslated_only && (told.read || told.write)) {
+            watch_.translation_told(id_, access, told);
+        }
+        return done;
     }
     Result admit_translated(const Transaction& access) override
     {
-        return inner_.admit_translated(access);
+        const auto result = inner_.admit_translated(access);
+        if (result == Result::Ok) {
+            watch_.translation_used(id_, access);
+        } else {
+            watch_.translation_refused(id_, access);
+        }
+        return result;
     }
     bool bypassed() const override { return inner_.bypassed(); }
     void want_unmaps(bool wanted) override { inner_.want_unmaps(wanted); }

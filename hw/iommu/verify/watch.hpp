@@ -82,6 +82,14 @@ protected:
     virtual Fresh ask(std::uint32_t id, const Transaction& access) = 0;
     // Rules about structures that are in use for the first time.
     virtual void judge(const Fresh& fresh, const Transaction& access) = 0;
+    // PCIe 10.1: a function was told a translation, and used one it was told earlier;
+    // `used` names the system address.
+    virtual void translation_told(std::uint32_t, const Transaction&, const Translation&)
+    {
+    }
+    virtual void translation_used(std::uint32_t, const Transaction&) {}
+    // Either was refused: the fault that goes with it, if any.
+    void translation_refused(std::uint32_t id, const Transaction& access);
 
     struct Rules {
         Rule translation, configuration, reuse, shared, scope;
@@ -91,6 +99,11 @@ protected:
     virtual record::Device kind() const = 0;
 
     void invalidated(Invalidation what);
+    // Gone, but until software has waited for that its memory must not be used anew.
+    void gone(const Subject& subject, std::uint64_t output, std::uint64_t mask);
+    // An access, or what a function asked for, as the device has answered it.
+    void seen(std::uint32_t id, const Transaction& access, bool granted,
+              const Translation& out);
     void completed();  // CMD_SYNC, a wait descriptor, a register that is polled
     void configured();
     void settle_due();
@@ -152,8 +165,6 @@ private:
     void record_counts();
     void record_mapping(const Fresh& fresh, const Transaction& access);
     void record_fault(const Told& told, std::uint32_t id, const Transaction& access);
-    void seen(std::uint32_t id, const Transaction& access, bool granted,
-              const Translation& out);
     bool same_configuration(const Fresh& fresh);
     void compare(const Fresh& fresh, const Transaction& access, bool granted,
                  const Translation& out);

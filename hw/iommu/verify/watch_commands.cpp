@@ -55,6 +55,17 @@ bool Watch::stale_elsewhere(const Invalidation& what)
     return false;
 }
 
+void Watch::gone(const Subject& subject, std::uint64_t output, std::uint64_t mask)
+{
+    if (unsynced_.size() < kept_unsynced) {
+        Kept kept;
+        kept.subject = subject;
+        kept.output = output;
+        kept.mask = mask;
+        unsynced_.push_back(kept);
+    }
+}
+
 void Watch::invalidated(Invalidation what)
 {
     const Guard guard(lock_);
@@ -77,9 +88,7 @@ void Watch::invalidated(Invalidation what)
             if (verifies_ && rules().break_before_make && ++looked <= 64) {
                 check_replaced(kept);
             }
-            if (unsynced_.size() < kept_unsynced) {
-                unsynced_.push_back(kept);
-            }
+            gone(kept.subject, kept.output, kept.mask);
             kept.live = false;
         }
     }

@@ -89,6 +89,16 @@ void Watch::note_fault(Of of, std::array<std::uint64_t, 4> words, std::uint32_t 
     record_fault({true, words, reason}, requester, none);
 }
 
+void Watch::translation_refused(std::uint32_t id, const Transaction& access)
+{
+    const auto told = std::exchange(Watch::told(), Told{});
+    const Guard guard(lock_);
+    peek_.begin();
+    if (told.pending) {
+        record_fault(told, id, access);
+    }
+}
+
 // With what a walk reads at this moment.
 void Watch::record_fault(const Told& told, std::uint32_t id, const Transaction& access)
 {
