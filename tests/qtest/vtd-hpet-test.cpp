@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The HPET's messages go through the interrupt remapper: VT-d 5.1 "Interrupt Remapping".
+// The messages of HPET and IOAPIC go through the interrupt remapper: VT-d 5.1 "Interrupt
+// Remapping".
 #include "tests/qtest/q35.hpp"
 
 namespace {
@@ -117,6 +118,72 @@ TEST_F(Vtd_Hpet, AnEntryOfAnotherSourceIsRefused)
     EXPECT_FALSE(requested(0x62));
     EXPECT_EQ(machine->read64(FRCD + 8), 0x8000'0026'0000'0000u | source);
     EXPECT_EQ(machine->read64(FRCD) >> 48, 3u) << "interrupt index";
+}
+
+// 82093AA 3.2.4 "I/O Redirection Table Registers": entry 20, which the HPET's timer 0 is
+// routed to.
+class Vtd_Ioapic : public Vtd_Hpet {
+protected:
+    static constexpr std::uint64_t selector = 0xfec00000, window = 0xfec00010;
+    static constexpr unsigned pin = 20;
+    static constexpr std::uint64_t source = 0xff00;  // what the DMAR says: ff:00.0
+
+    // VT-d 5.1.5.1 "I/OxAPIC Programming": handle 14:0 at 63:49, format at 48, handle 15
+    // at 11.
+    static std::uint64_t remappable(unsigned handle, std::uint8_t vector)
+    {
+        return std::uint64_t{handle & 0x7fff} << 49 | 1ull << 48 | handle >> 15 << 11 |
+               vector;
+    }
+    void program(std::uint64_t entry)
+    {
+        for (const unsigned half : {1u, 0u}) {
+            machine->write32(selector, 0x10 + 2 * pin + half);
+            machine->write32(window, static_cast<std::uint32_t>(entry >> 32 * half));
+        }
+    }
+    // An edge at the pin.
+    void pull()
+    {
+        machine->write32(general, 0);
+        machine->write32(counter, 0);
+        machine->write32(counter + 4, 0);
+        machine->write32(configuration, interrupt_enable | pin << 9);
+        machine->write32(comparator, 1000);
+        machine->write32(comparator + 4, 0);
+        machine->write32(general, 1);
+        machine->step_clock(1'000'000);
+        machine->write32(general, 0);
+    }
+};
+
+TEST_F(Vtd_Ioapic, Vtd_5_1_5_1_AnEntryInRemappableFormatTakesItsIrte)
+{
+    boot({"-device", "winiommu-vtd"});
+    machine->write64(IRTA, entries | 7);
+    machine->write32(GCMD, SIRTP);
+    entry(5, 0x63, source);
+    machine->write32(GCMD, IRE);
+    program(remappable(5, 0x41));
+    pull();
+    EXPECT_EQ(machine->read32(FSTS), 0u);
+    EXPECT_TRUE(requested(0x63)) << machine->hmp("info lapic");
+    EXPECT_FALSE(requested(0x41)) << "the IRTE's vector, not the entry's";
+}
+
+TEST_F(Vtd_Ioapic, Vtd_5_1_4_AnEntryInCompatibilityFormatIsBlocked)
+{
+    boot({"-device", "winiommu-vtd"});
+    program(0x51);
+    pull();
+    EXPECT_TRUE(requested(0x51)) << "nothing is remapped yet";
+    machine->write64(IRTA, entries | 7);
+    machine->write32(GCMD, SIRTP);
+    machine->write32(GCMD, IRE);
+    program(0x52);
+    pull();
+    EXPECT_FALSE(requested(0x52));
+    EXPECT_EQ(machine->read64(FRCD + 8), 0x8000'0025'0000'0000u | source);
 }
 
 }  // namespace
