@@ -49,3 +49,29 @@ struct WiIommu {
     std::function<MakeWatch> make_watch;
     std::unique_ptr<iommu::verify::Watch> watch;  // nullptr: verify is off
 };
+
+namespace iommu {
+
+// The handle of a device `D`, made with `wanted` unless `refused` says why that cannot
+// be.  `watching(device)` makes its MakeWatch.  nullptr: one line in `*error`, if asked.
+template <typename D, typename C, typename Watching>
+WiIommu* make_handle(const C& wanted, const char* refused, const WiHost* host,
+                     const char** error, Watching watching)
+{
+    if (!refused) {
+        refused = CHost::refuse(host);
+    }
+    if (error) {
+        *error = refused;
+    }
+    if (refused) {
+        return nullptr;
+    }
+    auto made = std::make_unique<WiIommu>(*host);
+    auto device = std::make_unique<D>(wanted, made->host);
+    made->make_watch = watching(*device);
+    made->device = std::move(device);
+    return made.release();
+}
+
+}  // namespace iommu

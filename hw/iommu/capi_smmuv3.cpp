@@ -44,24 +44,14 @@ WiIommu* wi_smmuv3_new(const WiSmmuv3Config* config, const WiHost* host,
     };
     wanted.gbpa_abort = config->gbpa_abort;
     wanted.msi = config->msi;
-    const char* refused = smmu::Smmuv3::refuse(wanted);
-    if (!refused) {
-        refused = CHost::refuse(host);
-    }
-    if (error) {
-        *error = refused;
-    }
-    if (refused) {
-        return nullptr;
-    }
-    auto made = std::make_unique<WiIommu>(*host);
-    auto device = std::make_unique<smmu::Smmuv3>(wanted, made->host);
-    made->make_watch = [&smmu = *device, built = wanted.capabilities](
-                           bool verifies, verify::Watch::Listener listener) {
-        return std::make_unique<verify::SmmuWatch>(smmu, built, verifies, listener);
-    };
-    made->device = std::move(device);
-    return made.release();
+    return make_handle<smmu::Smmuv3>(
+        wanted, smmu::Smmuv3::refuse(wanted), host, error, [&wanted](auto& smmu) {
+            return [&smmu, built = wanted.capabilities](
+                       bool verifies, verify::Watch::Listener listener) {
+                return std::make_unique<verify::SmmuWatch>(smmu, built, verifies,
+                                                           listener);
+            };
+        });
 }
 
 }  // extern "C"

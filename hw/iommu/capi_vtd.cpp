@@ -55,24 +55,13 @@ WiIommu* wi_vtd_new(const WiVtdConfig* config, const WiHost* host, const char** 
         .device_iotlb = config->device_iotlb,
         .tlb = config->tlb,
     };
-    const char* refused = vtd::refuse(wanted);
-    if (!refused) {
-        refused = CHost::refuse(host);
-    }
-    if (error) {
-        *error = refused;
-    }
-    if (refused) {
-        return nullptr;
-    }
-    auto made = std::make_unique<WiIommu>(*host);
-    auto device = std::make_unique<vtd::Vtd>(wanted, made->host);
-    made->make_watch = [&unit = *device, wanted](bool verifies,
-                                                 verify::Watch::Listener listener) {
-        return std::make_unique<verify::VtdWatch>(unit, wanted, verifies, listener);
-    };
-    made->device = std::move(device);
-    return made.release();
+    return make_handle<vtd::Vtd>(
+        wanted, vtd::refuse(wanted), host, error, [&wanted](auto& unit) {
+            return [&unit, wanted](bool verifies, verify::Watch::Listener listener) {
+                return std::make_unique<verify::VtdWatch>(unit, wanted, verifies,
+                                                          listener);
+            };
+        });
 }
 
 bool wi_vtd_remap_interrupt(WiIommu* iommu, uint32_t source_id, uint64_t address,

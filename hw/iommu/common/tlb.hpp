@@ -48,6 +48,18 @@ public:
         std::uint32_t spread = 0;  // of context, for the set index
         std::uint16_t domain = 0;
         std::uint16_t space = 0;
+
+        // As two words, `context` and this one: for who loads it word by word.
+        std::uint64_t slots() const
+        {
+            return spread | std::uint64_t{domain} << 32 | std::uint64_t{space} << 48;
+        }
+        static Tag of(std::uint64_t context, std::uint64_t slots)
+        {
+            return {context, static_cast<std::uint32_t>(slots),
+                    static_cast<std::uint16_t>(slots >> 32),
+                    static_cast<std::uint16_t>(slots >> 48)};
+        }
     };
 
     struct Hit {

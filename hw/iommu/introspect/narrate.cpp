@@ -149,4 +149,24 @@ void Story::write(Json& json) const
     json.close_list();
 }
 
+void tell_abort(Story& story, const char* structure, Gpa at, unsigned depth)
+{
+    Step step;
+    step.structure = structure;
+    step.at = at;
+    step.depth = depth;
+    step.problem = name_of(WalkFault::Unreadable);
+    story.add(std::move(step));
+}
+
+void tell_range(Story& story, const Telling& telling, std::uint64_t input)
+{
+    Step step;
+    step.structure = telling.input;
+    step.asked_at = input;
+    step.depth = telling.depth;
+    step.problem = telling.out_of_range;
+    story.add(std::move(step));
+}
+
 }  // namespace iommu::introspect

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "hw/iommu/common/table_reader.hpp"
 #include "hw/iommu/common/walk.hpp"
 #include "hw/iommu/introspect/json.hpp"
 #include "hw/iommu/introspect/snapshot.hpp"
@@ -137,5 +138,56 @@ struct Narrated {
         return all;
     }
 };
+
+// How the walk of a stage is told: of its entries, of its input, and how deep it is.
+struct Telling {
+    const char* entry;
+    const char* input;
+    unsigned depth = 0;
+    const char* out_of_range = name_of(WalkFault::OutOfRange);
+};
+
+// Nobody answers where the structure is.
+void tell_abort(Story& story, const char* structure, Gpa at, unsigned depth);
+void tell_range(Story& story, const Telling& telling, std::uint64_t input);
+
+// The output of `format`, or nothing and the story says why.  `place_of`: where in memory
+// the entry is that the walk looks for at an address of its own; nothing when that has
+// been told already.
+template <typename Format, typename Describe, typename PlaceOf>
+std::optional<typename Format::Output>
+tell_stage(Story& story, TableReader& reader, const Format& format,
+           const Telling& telling, typename Format::Input input, Rights wanted,
+           Describe describe, PlaceOf&& place_of)
+{
+    struct Stop {};
+    Gpa place{};
+    const auto read = [&](typename Format::Output at) -> Expected<std::uint64_t, Stop> {
+        const std::optional<Gpa> physical = place_of(at);
+        if (!physical) {
+            return Unexpected{Stop{}};
+        }
+        place = *physical;
+        const auto raw = reader(place);
+        if (!raw) {
+            tell_abort(story, telling.entry, place, telling.depth);
+            return Unexpected{Stop{}};
+        }
+        return *raw;
+    };
+    using Told = Narrated<Format, Describe>;
+    typename Told::State state;
+    const Told told{format, story,    telling.entry, telling.depth,
+                    wanted, describe, place,         state};
+    Leaf<typename Format::Output> leaf;
+    WalkError<Stop> error;
+    if (walk_into(told, read, input, wanted, leaf, error)) {
+        return leaf.output;
+    }
+    if (error.why == WalkFault::OutOfRange) {
+        tell_range(story, telling, input.value);
+    }
+    return std::nullopt;
+}
 
 }  // namespace iommu::introspect

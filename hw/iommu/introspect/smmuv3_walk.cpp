@@ -48,7 +48,6 @@ public:
 private:
     template <typename Fields, typename D>
     void tell_structure(const char* name, Gpa at, std::optional<Ipa> ipa);
-    void tell_abort(const char* name, Gpa at, unsigned depth);
     std::optional<Gpa> stage2(const SecondStage& s2, Ipa input, Rights wanted,
                               unsigned depth);
     std::optional<Ipa> stage1(const VmsaStage1& format, const SecondStage& s2, Iova input,
@@ -78,86 +77,27 @@ void Teller::tell_structure(const char* name, Gpa at, std::optional<Ipa> ipa)
     story_.add(std::move(step));
 }
 
-void Teller::tell_abort(const char* name, Gpa at, unsigned depth)
-{
-    Step step;
-    step.structure = name;
-    step.at = at;
-    step.depth = depth;
-    step.problem = name_of(WalkFault::Unreadable);
-    story_.add(std::move(step));
-}
-
 std::optional<Gpa> Teller::stage2(const SecondStage& s2, Ipa input, Rights wanted,
                                   unsigned depth)
 {
     if (!s2.enabled) {
         return Gpa{input.value};
     }
-    constexpr auto name = "stage 2 descriptor";
-    Gpa place{};
-    const auto read = [&](Gpa at) {
-        place = at;
-        return reader_(at);
-    };
-    using Told = Narrated<VmsaStage2, decltype(&describe_stage2)>;
-    Told::State state;
-    const Told told{s2.format, story_,           name,  depth,
-                    wanted,    &describe_stage2, place, state};
-    Leaf<Gpa> leaf;
-    WalkError<TableReader::Abort> error;
-    if (walk_into(told, read, input, wanted, leaf, error)) {
-        return leaf.output;
-    }
-    if (error.why == WalkFault::Unreadable) {
-        tell_abort(name, error.unreadable.at, depth);
-    } else if (error.why == WalkFault::OutOfRange) {
-        Step step;
-        step.structure = "stage 2 input";
-        step.asked_at = input.value;
-        step.depth = depth;
-        step.problem = name_of(error.why);
-        story_.add(std::move(step));
-    }
-    return std::nullopt;
+    return tell_stage(story_, reader_, s2.format,
+                      {"stage 2 descriptor", "stage 2 input", depth}, input, wanted,
+                      &describe_stage2, [](Gpa at) { return std::optional(at); });
 }
 
 std::optional<Ipa> Teller::stage1(const VmsaStage1& format, const SecondStage& s2,
                                   Iova input, Rights wanted)
 {
-    struct Stop {};
-    constexpr auto name = "stage 1 descriptor";
-    Gpa place{};
-    const auto read = [&](Ipa at) -> Expected<std::uint64_t, Stop> {
-        const auto physical = stage2(s2, at, Rights{Rights::priv_read}, 1);
-        if (!physical) {
-            return Unexpected{Stop{}};
-        }
-        place = *physical;
-        const auto raw = reader_(place);
-        if (!raw) {
-            tell_abort(name, place, 0);
-            return Unexpected{Stop{}};
-        }
-        return *raw;
-    };
-    using Told = Narrated<VmsaStage1, decltype(&describe_stage1)>;
-    Told::State state;
-    const Told told{format, story_, name, 0, wanted, &describe_stage1, place, state};
-    Leaf<Ipa> leaf;
-    WalkError<Stop> error;
-    if (walk_into(told, read, input, wanted, leaf, error)) {
-        return leaf.output;
+    Telling telling{"stage 1 descriptor", format.upper_half ? "TTB1" : "TTB0"};
+    if (format.walks_disabled) {
+        telling.out_of_range = "walks are disabled (EPD)";
     }
-    if (error.why == WalkFault::OutOfRange) {
-        Step step;
-        step.structure = format.upper_half ? "TTB1" : "TTB0";
-        step.asked_at = input.value;
-        step.problem =
-            format.walks_disabled ? "walks are disabled (EPD)" : name_of(error.why);
-        story_.add(std::move(step));
-    }
-    return std::nullopt;
+    return tell_stage(
+        story_, reader_, format, telling, input, wanted, &describe_stage1,
+        [&](Ipa at) { return stage2(s2, at, Rights{Rights::priv_read}, 1); });
 }
 
 Expected<Context, Problem> Teller::tell_lookup(StreamId stream, Substream substream)

@@ -11,11 +11,12 @@
 #include <map>
 #include <vector>
 
+#include "hw/iommu/common/quiet_host.hpp"
 #include "iommu/memory.hpp"
 
 namespace iommu::introspect {
 
-class Snapshot final : public Host {
+class Snapshot final : public QuietHost {
 public:
     explicit Snapshot(GuestMemory& real) : real_(real), memory_(*this) {}
 
@@ -39,12 +40,6 @@ public:
     {
         return MemoryResult::Abort;
     }
-    void mark_dirty(Gpa, std::size_t) override {}
-    void pulse(unsigned) override {}
-    MemoryResult send_msi(Gpa, std::uint32_t) override { return MemoryResult::Ok; }
-    void unmapped(StreamCookie, Iova, std::uint64_t) override {}
-    void bypass_changed(StreamCookie) override {}
-    void guest_error(const char*) override {}
 
 private:
     struct Word {

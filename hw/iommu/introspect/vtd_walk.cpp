@@ -17,7 +17,6 @@
 namespace iommu::vtd {
 
 using introspect::Json;
-using introspect::Narrated;
 using introspect::Snapshot;
 using introspect::Step;
 using introspect::Story;
@@ -95,8 +94,6 @@ private:
         return c;
     }
     void configure();
-    void tell_abort(const char* name, Gpa at, unsigned depth);
-    void tell_range(const char* name, std::uint64_t input, unsigned depth);
     std::optional<Mapped> map(const Plan& plan, const Transaction& access);
     template <typename In>
     std::optional<Gpa> second(const SecondStage<In>& format, In input, Rights wanted,
@@ -149,50 +146,13 @@ std::optional<Plan> Narrator::tell_lookup(SourceId source, Substream substream)
     return std::nullopt;
 }
 
-void Narrator::tell_abort(const char* name, Gpa at, unsigned depth)
-{
-    Step step;
-    step.structure = name;
-    step.at = at;
-    step.depth = depth;
-    step.problem = introspect::name_of(WalkFault::Unreadable);
-    story_.add(std::move(step));
-}
-
-void Narrator::tell_range(const char* name, std::uint64_t input, unsigned depth)
-{
-    Step step;
-    step.structure = name;
-    step.asked_at = input;
-    step.depth = depth;
-    step.problem = introspect::name_of(WalkFault::OutOfRange);
-    story_.add(std::move(step));
-}
-
 template <typename In>
 std::optional<Gpa> Narrator::second(const SecondStage<In>& format, In input,
                                     Rights wanted, unsigned depth)
 {
-    constexpr auto name = "second-stage entry";
-    Gpa place{};
-    const auto read = [&](Gpa at) {
-        place = at;
-        return reader_(at);
-    };
-    using Told = Narrated<SecondStage<In>, decltype(&describe_second)>;
-    typename Told::State state;
-    const Told told{format, story_, name, depth, wanted, &describe_second, place, state};
-    Leaf<Gpa> leaf;
-    WalkError<TableReader::Abort> error;
-    if (walk_into(told, read, input, wanted, leaf, error)) {
-        return leaf.output;
-    }
-    if (error.why == WalkFault::Unreadable) {
-        tell_abort(name, error.unreadable.at, depth);
-    } else if (error.why == WalkFault::OutOfRange) {
-        tell_range("second-stage input", input.value, depth);
-    }
-    return std::nullopt;
+    return introspect::tell_stage(
+        story_, reader_, format, {"second-stage entry", "second-stage input", depth},
+        input, wanted, &describe_second, [](Gpa at) { return std::optional(at); });
 }
 
 // `place_of`: where in memory the entry at an address of the first stage's is.
@@ -200,34 +160,9 @@ template <typename Out, typename Place>
 std::optional<Out> Narrator::first(const FirstStage<Out>& format, Iova input,
                                    Rights wanted, Place&& place_of)
 {
-    struct Stop {};
-    constexpr auto name = "first-stage entry";
-    Gpa place{};
-    const auto read = [&](Out at) -> Expected<std::uint64_t, Stop> {
-        const std::optional<Gpa> physical = place_of(at);
-        if (!physical) {
-            return Unexpected{Stop{}};
-        }
-        place = *physical;
-        const auto raw = reader_(place);
-        if (!raw) {
-            tell_abort(name, place, 0);
-            return Unexpected{Stop{}};
-        }
-        return *raw;
-    };
-    using Told = Narrated<FirstStage<Out>, decltype(&describe_first)>;
-    typename Told::State state;
-    const Told told{format, story_, name, 0, wanted, &describe_first, place, state};
-    Leaf<Out> leaf;
-    WalkError<Stop> error;
-    if (walk_into(told, read, input, wanted, leaf, error)) {
-        return leaf.output;
-    }
-    if (error.why == WalkFault::OutOfRange) {
-        tell_range("first-stage input", input.value, 0);
-    }
-    return std::nullopt;
+    return introspect::tell_stage(story_, reader_, format,
+                                  {"first-stage entry", "first-stage input"}, input,
+                                  wanted, &describe_first, place_of);
 }
 
 void Narrator::tell_walk(const Plan& plan, const Transaction& access)

@@ -48,17 +48,11 @@ private:
         std::uint64_t flags = 0;
         std::uint64_t serial = 0;  // of this decoding: never used twice in a process
 
-        Tlb::Tag tag() const
-        {
-            return {tag_context, static_cast<std::uint32_t>(tag_slots),
-                    static_cast<std::uint16_t>(tag_slots >> 32),
-                    static_cast<std::uint16_t>(tag_slots >> 48)};
-        }
+        Tlb::Tag tag() const { return Tlb::Tag::of(tag_context, tag_slots); }
         void set_tag(const Tlb::Tag& t)
         {
             tag_context = t.context;
-            tag_slots =
-                t.spread | std::uint64_t{t.domain} << 32 | std::uint64_t{t.space} << 48;
+            tag_slots = t.slots();
         }
         std::uint32_t substream() const { return static_cast<std::uint32_t>(flags); }
         Context::Route route() const

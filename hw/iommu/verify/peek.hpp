@@ -8,12 +8,12 @@
 #include <cstring>
 #include <span>
 
-#include "iommu/host.hpp"
+#include "hw/iommu/common/quiet_host.hpp"
 #include "iommu/memory.hpp"
 
 namespace iommu::verify {
 
-class PeekHost final : public Host {
+class PeekHost final : public QuietHost {
 public:
     struct Note {
         Gpa at{};
@@ -47,12 +47,6 @@ public:
     {
         return MemoryResult::Ok;
     }
-    void mark_dirty(Gpa, std::size_t) override {}
-    void pulse(unsigned) override {}
-    MemoryResult send_msi(Gpa, std::uint32_t) override { return MemoryResult::Ok; }
-    void unmapped(StreamCookie, Iova, std::uint64_t) override {}
-    void bypass_changed(StreamCookie) override {}
-    void guest_error(const char*) override {}
 
 private:
     // A structure that is read again, to be sure of it, is noted once.

@@ -61,17 +61,11 @@ struct PlanHead {
         ends = stamp | std::uint64_t{domain_slot} << 32 | std::uint64_t{pasid_slot} << 48;
     }
 
-    Tlb::Tag tag() const
-    {
-        return {tag_context, static_cast<std::uint32_t>(tag_slots),
-                static_cast<std::uint16_t>(tag_slots >> 32),
-                static_cast<std::uint16_t>(tag_slots >> 48)};
-    }
+    Tlb::Tag tag() const { return Tlb::Tag::of(tag_context, tag_slots); }
     void set_tag(const Tlb::Tag& t)
     {
         tag_context = t.context;
-        tag_slots =
-            t.spread | std::uint64_t{t.domain} << 32 | std::uint64_t{t.space} << 48;
+        tag_slots = t.slots();
     }
     friend bool operator==(const PlanHead&, const PlanHead&) = default;
 };
