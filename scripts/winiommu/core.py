@@ -11,6 +11,8 @@ CONFIGURATIONS = {
     "core": ("-Dwerror=true",),
     # Not -Werror: with sanitizers newer compilers see paths that are not there.
     "core-sanitized": ("-Db_sanitize=address,undefined", "-Doptimization=1"),
+    # Not -Werror: for what the sanitizer does not know of, such as fences.
+    "core-threads": ("-Db_sanitize=thread", "-Doptimization=1"),
     "fuzz": ("-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dfuzz=true"),
 }
 # Configurations that another compiler than the default builds.

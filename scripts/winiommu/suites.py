@@ -3,7 +3,7 @@
 
 A suite is a name, a sentence and a function from Context to results.Outcome; put yours into
 SUITES.  Test programs that Meson knows need no new suite: a `test()` with `suite: 'qtest'` runs
-in the suite qtest, with `suite: 'fuzz'` in fuzz, any other in unit.
+in the suite qtest, with `suite: 'fuzz'` in fuzz, any other in unit; those with 'threads' in threads too.
 """
 import concurrent.futures
 import contextlib
@@ -138,6 +138,12 @@ def unit(context):
                      context, SANITIZERS)
 
 
+def threads(context):
+    """Tests of the Meson suite threads, which unit runs as well, with another sanitizer."""
+    return run_meson(built_tests("core-threads", lambda suites: "threads" in suites), context,
+                     {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
+
+
 def qemu_environment(built):
     """How a qtest finds the QEMU under test."""
     return {f"WINIOMMU_QEMU_{target.upper()}": str(built.system(target)) for target in qemu.TARGETS} | {
@@ -202,6 +208,7 @@ SUITES = (
     Suite("tree", "which file may include what", python_tests("tree")),
     Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
+    Suite("threads", "the contract's driver from many threads, and without memory, with TSan", threads),
     Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),
     Suite("guest-unit", "what the guest launcher and gdb's commands build, believe and report",
           python_tests("guest", "gdb")),
