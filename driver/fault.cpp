@@ -30,7 +30,7 @@ FAULT_INFORMATION arm64_report(const System& s, const Fault& f, const Function* 
     arm.Flags.FaultAddressValid =
         f.address_valid && !mutant(Mutant::FaultNoAddress) ? 1 : 0;
     arm.Type = mutant(Mutant::FaultTypeFixed) ? TranslationFault : f.type;
-    arm.IommuBaseAddress = s.hw.base_address();
+    arm.IommuBaseAddress = s.hw.base_address(f.stream.unit);
     return report;
 }
 
@@ -46,7 +46,7 @@ FAULT_INFORMATION x64_report(const System& s, const Fault& f, const Function* fu
     x64.Flags.FaultAddressValid =
         f.address_valid && !mutant(Mutant::FaultNoAddress) ? 1 : 0;
     x64.Type = mutant(Mutant::FaultTypeFixed) ? TranslationFault : f.type;
-    x64.IommuBaseAddress = s.hw.base_address();
+    x64.IommuBaseAddress = s.hw.base_address(f.stream.unit);
     x64.PciSegment = function->identity.segment;
     return report;
 }
@@ -54,7 +54,7 @@ FAULT_INFORMATION x64_report(const System& s, const Fault& f, const Function* fu
 Function* by_stream(const System& s, StreamRef stream)
 {
     for (auto* f = s.functions; f != nullptr; f = f->next) {
-        if (stream.id >= f->ids.stream && stream.id - f->ids.stream < f->ids.count) {
+        if (f->ids.has(stream)) {
             return f;
         }
     }

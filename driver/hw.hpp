@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the driver asks of an IOMMU, whichever it is.  Calls that change what a device may
-// reach return when no stale state can be used any more.
+// What the driver asks of the machine's IOMMUs, whichever they are.  Calls that change
+// what a device may reach return when no stale state can be used any more.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,28 @@
 
 namespace iommu::driver {
 
-// A requester as the hardware knows it: StreamID or source-id.
+// A requester as the hardware knows it: StreamID or source-id, at one of the units.
 struct StreamRef {
     std::uint32_t id = 0;
+    unsigned unit = 0;
 };
 
 // Consecutive input ids (IORT ID mapping; on x64 a single 0) and their streams.
 struct InputIds {
     std::uint32_t first = 0, count = 0, stream = 0;
+    unsigned unit = 0;
     bool covers(std::uint32_t input, std::uint32_t n) const
     {
         return input >= first && n <= count && input - first <= count - n;
     }
-    StreamRef stream_of(std::uint32_t input) const { return {stream + (input - first)}; }
+    StreamRef stream_of(std::uint32_t input) const
+    {
+        return {stream + (input - first), unit};
+    }
+    bool has(StreamRef ref) const
+    {
+        return ref.unit == unit && ref.id >= stream && ref.id - stream < count;
+    }
 };
 
 // Caller-owned VMSAv8-64 tables: DOMAIN_CONFIGURATION_ARM64 as it was given.
@@ -82,13 +91,14 @@ struct HardwareLimits {
 
 class Hardware {
 public:
-    // Finds the unit and takes it over.  False: there is none, or it will not do.
+    // Finds the units and takes them over.  False: there is none that will do, or no
+    // memory.
     virtual bool start(const Platform& platform, FaultSink& sink) = 0;
     virtual void stop() = 0;
 
     virtual HardwareLimits limits() const = 0;
-    virtual std::uint64_t base_address() const = 0;
-    // The input ids of a device that is behind the unit; false: it is not.
+    virtual std::uint64_t base_address(unsigned unit) const = 0;
+    // The input ids of a device that is behind a unit; false: it is behind none.
     virtual bool find(const WdmDeviceIdentity& device, InputIds& ids) const = 0;
 
     // Tables and a tag.  False: no memory, or no tag is left.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The reference driver as a provider: one instance, over whichever unit the firmware
+// The reference driver as a provider: one instance, over whichever units the firmware
 // tables describe.
 #include "driver/reference.hpp"
 #include "driver/smmuv3/smmuv3.hpp"
 
 #include "driver/system.hpp"
+#include "driver/units.hpp"
 #include "driver/vtd/vtd.hpp"
 
 namespace iommu::driver {
@@ -25,8 +26,8 @@ private:
     alignas(T) unsigned char bytes_[sizeof(T)];
 };
 
-Storage<Smmuv3> smmuv3;
-Storage<Vtd> vtd;
+Storage<Units<Smmuv3>> smmuv3;
+Storage<Units<Vtd>> vtd;
 Storage<System> the_system;
 
 }  // namespace

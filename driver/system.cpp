@@ -193,7 +193,8 @@ void System::release_function(Function* function)
         return;
     }
     for (std::uint32_t i = 0; i < function->ids.count; ++i) {
-        hw.forget({function->ids.stream + i}, unattached(*function));
+        hw.forget(function->ids.stream_of(function->ids.first + i),
+                  unattached(*function));
     }
     {
         const Guard guard(platform, faults, HIGH_LEVEL);

@@ -80,7 +80,7 @@ bool Acpi::add_component(const char* path, std::uint32_t first_input, std::uint3
     const auto* firmware = table("IORT", size);
     driver::Iort iort;
     driver::Iort::Smmu smmu;
-    if (firmware == nullptr || !iort.open(firmware, size) || !iort.find_smmu(smmu)) {
+    if (firmware == nullptr || !iort.open(firmware, size) || !iort.next_unit(smmu)) {
         return false;
     }
     const auto name = __builtin_strlen(path) + 1;

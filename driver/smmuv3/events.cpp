@@ -60,7 +60,7 @@ void Smmuv3::report(const std::uint64_t* event)
     }
     const auto id = r[TranslationRecord::EventNumber];
     Fault f{};
-    f.stream = {static_cast<std::uint32_t>(r[TranslationRecord::StreamID])};
+    f.stream = {static_cast<std::uint32_t>(r[TranslationRecord::StreamID]), index_};
     f.tagged = r[TranslationRecord::SSV];
     f.pasid = static_cast<std::uint32_t>(r[TranslationRecord::SubstreamID]);
     f.hardware_code = static_cast<std::uint32_t>(id);

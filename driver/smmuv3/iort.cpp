@@ -57,10 +57,10 @@ Iort::Mapping Iort::mapping(const Node& node, std::uint32_t i) const
 }
 
 // DEN 0049 3.1.1.2 "SMMUv3 node".
-bool Iort::find_smmu(Smmu& smmu) const
+bool Iort::next_unit(Smmu& smmu) const
 {
     for (Node node; next(node);) {
-        if (node.type == smmuv3 && node.length >= 60) {
+        if (node.at > smmu.node && node.type == smmuv3 && node.length >= 60) {
             smmu.node = node.at;
             smmu.base = u32(node.at + 16) | std::uint64_t{u32(node.at + 20)} << 32;
             smmu.coherent = (u32(node.at + 24) & 1) != 0;

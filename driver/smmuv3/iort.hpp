@@ -18,11 +18,12 @@ public:
         std::uint32_t event_gsiv = 0, gerror_gsiv = 0;
     };
 
+    static constexpr const char* signature = "IORT";
     // False: not an IORT, or its lengths do not add up.
     bool open(const std::uint8_t* table, std::size_t size);
 
-    // The first SMMUv3.  Not implemented: more than one.
-    bool find_smmu(Smmu& smmu) const;
+    // The SMMUv3 after this one, from the first if it is none yet; false: there is none.
+    bool next_unit(Smmu& smmu) const;
     // 1 + the largest StreamID any mapping to the SMMU can give.
     std::uint32_t stream_count(const Smmu& smmu) const;
     bool find_device(const Smmu& smmu, const WdmDeviceIdentity& device,

@@ -6,31 +6,51 @@
 #include "driver/hw.hpp"
 #include "driver/smmuv3/command_queue.hpp"
 #include "driver/smmuv3/iort.hpp"
+#include "driver/smmuv3/stream_table.hpp"
 #include "driver/tags.hpp"
 #include "hw/iommu/smmuv3/spec/cd.hpp"
 #include "hw/iommu/smmuv3/spec/ste.hpp"
 
 namespace iommu::driver {
 
-class Smmuv3 final : public Hardware {
+// One SMMU.  What it does for contexts it does as the leader of all: driver/units.hpp.
+class Smmuv3 {
 public:
-    bool start(const Platform& platform, FaultSink& sink) override;
-    void stop() override;
-    HardwareLimits limits() const override;
-    std::uint64_t base_address() const override { return smmu_.base; }
-    bool find(const WdmDeviceIdentity& device, InputIds& ids) const override;
-    bool create_context(Context& context) override;
-    void destroy_context(Context& context) override;
-    bool prepare(StreamRef stream, unsigned pasid_bits) override;
-    void forget(StreamRef stream, Unattached then) override;
-    void bind(StreamRef stream, const Context& context) override;
-    void unbind(StreamRef stream, Unattached then) override;
-    void bind_pasid(StreamRef stream, std::uint32_t pasid, const Context& context,
-                    bool report_faults) override;
-    void unbind_pasid(StreamRef stream, std::uint32_t pasid) override;
-    void invalidate(const Context& context) override;
+    using Table = Iort;
+    using Node = Iort::Smmu;
+    // What a context depends on.
+    struct Features {
+        bool stage1 = false, stage2 = false;
+        unsigned oas_bits = 0, oas_code = 0, bbml = 0, ssid_bits = 0;
+        unsigned asid_bits = 8, vmid_bits = 8;
+        // Becomes what both can do; false, and unchanged: they have no stage in common.
+        bool meet(const Features& other);
+    };
+
+    // False: not one for this driver.
+    bool open(const Platform& platform, FaultSink& sink, const Iort& table,
+              const Node& node, unsigned index);
+    const Features& features() const { return features_; }
+    // With the features all have.  False: no memory.
+    bool allocate(const Features& common, const Smmuv3& lead);
+    void take_over();
+    void stop();
+
+    HardwareLimits limits() const;
+    std::uint64_t base_address() const { return smmu_.base; }
+    bool find(const WdmDeviceIdentity& device, InputIds& ids) const;
+    bool create_context(Context& context);
+    void free_context(Context& context);
+    bool prepare(std::uint32_t id, unsigned pasid_bits);
+    void forget(std::uint32_t id, Unattached then);
+    void bind(std::uint32_t id, const Context& context);
+    void unbind(std::uint32_t id, Unattached then);
+    void bind_pasid(std::uint32_t id, std::uint32_t pasid, const Context& context,
+                    bool report_faults);
+    void unbind_pasid(std::uint32_t id, std::uint32_t pasid);
+    void invalidate(const Context& context);
     void invalidate(const Context& context, std::uint64_t first_page, std::uint64_t pages,
-                    Depth depth) override;
+                    Hardware::Depth depth);
 
     void drain_events();
 
@@ -53,10 +73,10 @@ private:
     };
 
     bool usable();
-    bool allocate_queues();
     void program();
     void set_cr0(std::uint32_t value);
-    Stream* stream(StreamRef ref) const;
+    bool own_entry(std::uint32_t id);
+    Stream* stream(std::uint32_t id) const;
     bool grow(Stream& s, unsigned pasid_bits);
     smmu::Ste compose(const Stream& s) const;
     smmu::Ste stage2(const Context& context) const;
@@ -70,16 +90,15 @@ private:
 
     Platform platform_{};
     FaultSink* sink_ = nullptr;
-    Iort iort_{};
-    Iort::Smmu smmu_{};
-    bool stage1_ = false, stage2_ = false, range_invalidation_ = false;
-    unsigned oas_bits_ = 0, oas_code_ = 0, bbml_ = 0, ssid_bits_ = 0, sid_bits_ = 0;
-    unsigned asid_bits_ = 8, vmid_bits_ = 8;
+    const Iort* iort_ = nullptr;
+    Node smmu_{};
+    unsigned index_ = 0;
+    Features features_{};
+    bool range_invalidation_ = false, two_levels_ = false;
+    unsigned sid_bits_ = 0;
     CommandQueue commands_;
-    Tags asids_, vmids_;
-    std::uint64_t* stes_ = nullptr;
-    std::uint64_t stes_physical_ = 0;
-    unsigned log2_streams_ = 0;
+    Tags asids_, vmids_;  // the leader's
+    StreamTable stream_table_;
     std::uint64_t* events_ = nullptr;
     std::uint64_t events_physical_ = 0;
     std::uint32_t event_read_ = 0;  // with its wrap bit

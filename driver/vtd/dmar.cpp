@@ -53,12 +53,6 @@ bool Dmar::next_unit(Unit& unit) const
     return false;
 }
 
-bool Dmar::find_unit(Unit& unit) const
-{
-    unit = {};
-    return next_unit(unit);
-}
-
 Dmar::Scope Dmar::scope(const Unit& unit, std::uint32_t at) const
 {
     const auto end = unit.at + unit.length;

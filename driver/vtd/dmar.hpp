@@ -17,12 +17,13 @@ public:
         bool rest = false;  // INCLUDE_PCI_ALL
     };
 
+    static constexpr const char* signature = "DMAR";
     // False: not a DMAR, or its lengths do not add up.
     bool open(const std::uint8_t* table, std::size_t size);
     unsigned address_bits() const;
 
-    // The first unit.  Not implemented: more than one.
-    bool find_unit(Unit& unit) const;
+    // The unit after this one, from the first if it is none yet; false: there is none.
+    bool next_unit(Unit& unit) const;
     // Not implemented: devices behind bridges, whose bus numbers take config space reads.
     bool covers(const Unit& unit, const WdmDeviceIdentity& device) const;
     // Calls `visit` for each bus on which the unit has devices.
@@ -55,7 +56,6 @@ private:
     }
     Scope scope(const Unit& unit, std::uint32_t at) const;
     bool lists(const Unit& unit, std::uint32_t requester) const;
-    bool next_unit(Unit& unit) const;
 
     const std::uint8_t* table_ = nullptr;
     std::uint32_t size_ = 0;

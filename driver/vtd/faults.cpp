@@ -19,7 +19,7 @@ FAULT_INFORMATION_ARM64_TYPE Vtd::type_of(const FaultRecord& r) const
     case FaultReason::FsEntryWriteDenied:
     case FaultReason::FsEntryReadDenied: {
         const auto id = static_cast<std::uint32_t>(r[FaultRecord::SID]);
-        const auto* s = source({id});
+        const auto* s = source(id);
         const auto* c = s == nullptr || r[FaultRecord::PP] ? nullptr : s->bound;
         std::uint64_t physical = 0;
         const auto page = r[FaultRecord::FI].value / page_size;
@@ -61,7 +61,7 @@ FAULT_INFORMATION_ARM64_TYPE Vtd::type_of(const FaultRecord& r) const
 void Vtd::report(const FaultRecord& r)
 {
     Fault f{};
-    f.stream = {static_cast<std::uint32_t>(r[FaultRecord::SID])};
+    f.stream = {static_cast<std::uint32_t>(r[FaultRecord::SID]), index_};
     f.tagged = r[FaultRecord::PP];
     f.pasid = static_cast<std::uint32_t>(r[FaultRecord::PV]);
     f.stage1 = f.tagged;

@@ -13,25 +13,45 @@
 
 namespace iommu::driver {
 
-class Vtd final : public Hardware {
+// One unit.  What it does for contexts it does as the leader of all: driver/units.hpp.
+class Vtd {
 public:
-    bool start(const Platform& platform, FaultSink& sink) override;
-    void stop() override;
-    HardwareLimits limits() const override;
-    std::uint64_t base_address() const override { return unit_.base; }
-    bool find(const WdmDeviceIdentity& device, InputIds& ids) const override;
-    bool create_context(Context& context) override;
-    void destroy_context(Context& context) override;
-    bool prepare(StreamRef stream, unsigned pasid_bits) override;
-    void forget(StreamRef stream, Unattached then) override;
-    void bind(StreamRef stream, const Context& context) override;
-    void unbind(StreamRef stream, Unattached then) override;
-    void bind_pasid(StreamRef stream, std::uint32_t pasid, const Context& context,
-                    bool report_faults) override;
-    void unbind_pasid(StreamRef stream, std::uint32_t pasid) override;
-    void invalidate(const Context& context) override;
+    using Table = Dmar;
+    using Node = Dmar::Unit;
+    static constexpr unsigned w39 = 0b10, w48 = 0b100;  // CAP_REG.SAGAW
+    // What a context depends on.
+    struct Features {
+        unsigned widths = 0, domain_bits = 16, pasid_bits = 0;
+        bool scalable = false;
+        unsigned input_bits() const { return (widths & w48) != 0 ? 48 : 39; }
+        // Becomes what both can do; false, and unchanged: they have no width in common.
+        bool meet(const Features& other);
+    };
+
+    // False: not one for this driver.
+    bool open(const Platform& platform, FaultSink& sink, const Dmar& table,
+              const Node& node, unsigned index);
+    const Features& features() const { return features_; }
+    // With the features all have.  False: no memory.
+    bool allocate(const Features& common, const Vtd& lead);
+    void take_over();
+    void stop();
+
+    HardwareLimits limits() const;
+    std::uint64_t base_address() const { return unit_.base; }
+    bool find(const WdmDeviceIdentity& device, InputIds& ids) const;
+    bool create_context(Context& context);
+    void free_context(Context& context);
+    bool prepare(std::uint32_t id, unsigned pasid_bits);
+    void forget(std::uint32_t id, Unattached then);
+    void bind(std::uint32_t id, const Context& context);
+    void unbind(std::uint32_t id, Unattached then);
+    void bind_pasid(std::uint32_t id, std::uint32_t pasid, const Context& context,
+                    bool report_faults);
+    void unbind_pasid(std::uint32_t id, std::uint32_t pasid);
+    void invalidate(const Context& context);
     void invalidate(const Context& context, std::uint64_t first_page, std::uint64_t pages,
-                    Depth depth) override;
+                    Hardware::Depth depth);
 
     void interrupt();
     void drain_faults();  // at PASSIVE_LEVEL
@@ -54,8 +74,11 @@ private:
         Source* next = nullptr;
     };
 
+    static void store(std::uint64_t* at, std::uint64_t value)
+    {
+        __atomic_store_n(at, value, __ATOMIC_RELEASE);
+    }
     bool usable();
-    bool allocate_tables();
     void fill_identity();
     void program();
     void command(std::uint32_t bit, bool on);
@@ -63,7 +86,7 @@ private:
     bool context_table(unsigned bus);
     bool make_pasid_tables(PasidTables& tables, unsigned bits);
     bool replace_pasid_tables(Source& s, unsigned bits);
-    Source* source(StreamRef ref) const;
+    Source* source(std::uint32_t id) const;
     void forget_contexts(std::uint32_t source);
     void point_context(std::uint32_t source, const PasidTables& tables);
     vtd::ContextEntry legacy_entry(const Context* context, Unattached otherwise) const;
@@ -83,14 +106,15 @@ private:
 
     Platform platform_{};
     FaultSink* sink_ = nullptr;
-    Dmar dmar_{};
-    Dmar::Unit unit_{};
-    bool scalable_ = false;
-    unsigned input_bits_ = 48, pasid_bits_ = 0, largest_mask_ = 0, domain_bits_ = 16;
+    const Dmar* dmar_ = nullptr;
+    Node unit_{};
+    unsigned index_ = 0;
+    Features features_{};
+    unsigned largest_mask_ = 0;
     unsigned fault_records_ = 0;
     std::uint64_t fault_offset_ = 0;
     InvalidationQueue queue_;
-    Tags domains_;
+    Tags domains_;                    // the leader's
     std::uint16_t pass_through_ = 0;  // the domain-id of everything untranslated
     std::uint64_t* root_ = nullptr;
     std::uint64_t root_physical_ = 0;
