@@ -25,6 +25,8 @@ constexpr const char* usage =
     "Runs the rules of the Windows DMA remapping contract against a driver.\n\n"
     "  --machine M          virt: SMMUv3 on arm64 (default); q35, q35-scalable: VT-d on "
     "x64\n"
+    "  --layout L           of the simulated machine: usual (default); two-units, wide,\n"
+    "                       bridges: docs/system/contract.rst\n"
     "  --home H             where that machine is: sim (default), in this process, or\n"
     "                       qemu, a QEMU process driven over qtest\n"
     "  --qemu PATH          the QEMU of --home qemu (from the environment variable\n"
@@ -70,6 +72,10 @@ void set(Arguments& a, const std::string& option, const std::string& value)
     if (option == "--machine") {
         if (!kind_of(value.c_str(), a.machine.kind)) {
             die("--machine is virt, q35 or q35-scalable, not '" + value + "'");
+        }
+    } else if (option == "--layout") {
+        if (!sim::layout_of(value.c_str(), a.machine.layout)) {
+            die("--layout is usual, two-units, wide or bridges, not '" + value + "'");
         }
     } else if (option == "--home") {
         if (value != "sim" && value != "qemu") {
@@ -222,6 +228,9 @@ int main(int argc, char** argv)
     need_provider(a);
     if (a.in_qemu) {
         need_qemu(a);
+        if (a.machine.layout != sim::Layout::Usual) {
+            die("--layout is for the simulated machine only");
+        }
     }
     const MakeHome make = [&](std::string& error) { return home(a, error); };
     const auto results = run_rules(make, a.run);
@@ -230,6 +239,9 @@ int main(int argc, char** argv)
     }
     const std::string title =
         std::string(name_of(a.machine.kind)) + (a.in_qemu ? " in QEMU" : "") +
+        (a.machine.layout == sim::Layout::Usual
+             ? ""
+             : std::string(", ") + sim::name_of(a.machine.layout)) +
         (a.provider.empty() ? ": reference driver" : ": " + a.provider);
     if (a.output.empty()) {
         write(std::cout, a, title, results);

@@ -29,6 +29,7 @@ WdmPlatform platform_of(void* context, std::uint32_t architecture)
             .mmio_read = C::mmio_read,
             .mmio_write = C::mmio_write,
             .acpi_table = C::acpi_table,
+            .pci_read = C::pci_read,
             .current_irql = C::current_irql,
             .raise_irql = C::raise_irql,
             .lower_irql = C::lower_irql,

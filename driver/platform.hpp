@@ -73,6 +73,12 @@ public:
             p_.acpi_table(p_.context, signature, &size));
     }
 
+    std::uint32_t pci_read(std::uint32_t segment, std::uint32_t requester,
+                           std::uint32_t offset) const
+    {
+        return p_.pci_read(p_.context, segment, requester, offset);
+    }
+
     KIRQL irql() const { return p_.current_irql(p_.context); }
     KIRQL raise(KIRQL to) const { return p_.raise_irql(p_.context, to); }
     void lower(KIRQL to) const { p_.lower_irql(p_.context, to); }

@@ -15,9 +15,7 @@ public:
     bool start(const Platform& platform, FaultSink& sink) override
     {
         platform_ = platform;
-        std::size_t size = 0;
-        const auto* table = platform_.table(Unit::Table::signature, size);
-        if (!table_.open(table, size) || !open_all(sink) || !allocate_all()) {
+        if (!table_.open(platform_) || !open_all(sink) || !allocate_all()) {
             stop();
             return false;
         }

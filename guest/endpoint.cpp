@@ -101,22 +101,50 @@ bool Endpoint::move(const Access& access, std::uint64_t& value) const
     return true;
 }
 
+namespace {
+
 // PCI Firmware 4.1.2 "MCFG Table Description": entries of 16 bytes from 44; base at 0,
 // segment at 8, first and last bus at 10 and 11.
+struct Ecam {
+    std::uint64_t base = 0;
+    std::uint32_t first = 1, last = 0;
+
+    explicit Ecam(const Acpi& acpi)
+    {
+        std::size_t size = 0;
+        const auto* mcfg = acpi.table("MCFG", size);
+        if (mcfg != nullptr && size >= 44 + 16) {
+            base = load<std::uint64_t>(mcfg + 44);
+            first = mcfg[54];
+            last = mcfg[55];
+        }
+    }
+    std::uint64_t at(std::uint32_t requester) const
+    {
+        return base + (std::uint64_t{(requester >> 8) - first} << 20) +
+               ((requester & 0xff) << 12);
+    }
+};
+
+}  // namespace
+
+std::uint32_t read_config(const Acpi& acpi, std::uint32_t requester, std::uint32_t offset)
+{
+    const Ecam ecam(acpi);
+    const auto bus = requester >> 8;
+    return bus < ecam.first || bus > ecam.last
+               ? ~0u
+               : peek<std::uint32_t>(ecam.at(requester) + offset);
+}
+
 unsigned find_endpoints(const Acpi& acpi, Endpoint* found, unsigned room)
 {
-    std::size_t size = 0;
-    const auto* mcfg = acpi.table("MCFG", size);
-    if (mcfg == nullptr || size < 44 + 16) {
-        return 0;
-    }
-    const auto base = load<std::uint64_t>(mcfg + 44);
+    const Ecam ecam(acpi);
     unsigned count = 0;
-    for (std::uint32_t bus = mcfg[54]; bus <= mcfg[55]; ++bus) {
+    for (std::uint32_t bus = ecam.first; bus <= ecam.last; ++bus) {
         for (std::uint32_t devfn = 0; devfn < 256 && count < room; ++devfn) {
-            const auto config =
-                base + (std::uint64_t{bus - mcfg[54]} << 20) + (devfn << 12);
-            count += found[count].open(config, bus << 8 | devfn) ? 1 : 0;
+            const auto requester = bus << 8 | devfn;
+            count += found[count].open(ecam.at(requester), requester) ? 1 : 0;
         }
     }
     return count;

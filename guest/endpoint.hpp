@@ -31,6 +31,11 @@ private:
     unsigned pasid_bits_ = 0;
 };
 
+// The doubleword at an offset of configuration space, through ECAM; all ones: nobody
+// answers.
+std::uint32_t read_config(const Acpi& acpi, std::uint32_t requester,
+                          std::uint32_t offset);
+
 // Fills `found` in the order of requester ids; how many there are.
 unsigned find_endpoints(const Acpi& acpi, Endpoint* found, unsigned room);
 

@@ -71,6 +71,11 @@ struct Guest::Callbacks {
     {
         return of(context).acpi_->table(signature, *size);
     }
+    static uint32_t pci_read(void* context, uint32_t segment, uint32_t requester,
+                             uint32_t offset)
+    {
+        return segment == 0 ? read_config(*of(context).acpi_, requester, offset) : ~0u;
+    }
     static KIRQL current_irql(void* context) { return of(context).irql_; }
     static KIRQL raise_irql(void* context, KIRQL to)
     {

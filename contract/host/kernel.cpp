@@ -134,6 +134,13 @@ struct Kernel::Callbacks {
         *size = found ? m.table_.size() : 0;
         return found ? m.table_.data() : nullptr;
     }
+    static uint32_t pci_read(void* context, uint32_t segment, uint32_t requester,
+                             uint32_t offset)
+    {
+        auto& m = of(context);
+        const std::lock_guard guard(m.registers_lock_);
+        return m.read_config(segment, requester, offset);
+    }
     static KIRQL current_irql(void*) { return irql_now; }
     static KIRQL raise_irql(void*, KIRQL to)
     {
@@ -201,9 +208,10 @@ struct Kernel::Callbacks {
                                 uint64_t* address, uint32_t* data)
     {
         auto& m = of(context);
-        m.message_ = {service, argument};
-        *address = m.message().address;
-        *data = m.message().data;
+        const auto nth = m.connected_ < messages ? m.connected_++ : messages - 1;
+        m.message_[nth] = {service, argument};
+        *address = m.message(nth).address;
+        *data = m.message(nth).data;
     }
     static void queue_work(void* context, WdmRoutine* work, void* argument)
     {
@@ -257,6 +265,7 @@ void Kernel::stop()
     policy_listener_ = {};
     wired_ = {};
     message_ = {};
+    connected_ = 0;
     devices_ = {};
     power_off();
 }
@@ -365,8 +374,10 @@ void Kernel::deliver_interrupts()
             wired_[line].routine(wired_[line].argument);
         }
     }
-    if (take_message() && message_.routine != nullptr) {
-        message_.routine(message_.argument);
+    for (unsigned nth = 0; nth < messages; ++nth) {
+        if (take_message(nth) && message_[nth].routine != nullptr) {
+            message_[nth].routine(message_[nth].argument);
+        }
     }
     irql_now = before;
 }

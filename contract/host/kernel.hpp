@@ -83,17 +83,22 @@ protected:
     virtual std::uint64_t read_register(std::uint64_t physical, std::uint32_t size) = 0;
     virtual void write_register(std::uint64_t physical, std::uint32_t size,
                                 std::uint64_t value) = 0;
-    // Which interrupt line of the unit a GSIV is; lines: none.
+    // Which interrupt line of the units a GSIV is; lines: none.
     static constexpr unsigned lines = 8;
     virtual unsigned line_of(std::uint32_t gsiv) const = 0;
     struct Message {
         std::uint64_t address = 0;
         std::uint32_t data = 0;
     };
-    virtual Message message() const = 0;
+    // One for each unit that sends them.
+    static constexpr unsigned messages = 2;
+    virtual Message message(unsigned nth) const = 0;
     // Whether it came since this was last asked.
     virtual bool take_line(unsigned line) = 0;
-    virtual bool take_message() = 0;
+    virtual bool take_message(unsigned nth) = 0;
+    // All ones where no function answers.
+    virtual std::uint32_t read_config(std::uint32_t segment, std::uint32_t requester,
+                                      std::uint32_t offset) = 0;
 
     struct Device {
         WdmDeviceIdentity identity{};
@@ -132,7 +137,9 @@ private:
     WdmPlatform platform_{};
     std::array<Device, devices> devices_{};
     WdmPolicy policy_{};
-    Service policy_listener_{}, message_{};
+    Service policy_listener_{};
+    std::array<Service, messages> message_{};
+    unsigned connected_ = 0;  // of the messages
     std::array<Service, lines> wired_{};
     std::deque<Service> work_;
 

@@ -217,7 +217,7 @@ const char* Machine::power_on()
         for (unsigned line = 0; line < lines; ++line) {
             take_line(line);
         }
-        take_message();
+        take_message(0);
     }
     return error_.empty() ? nullptr : error_.c_str();
 }
@@ -251,7 +251,7 @@ unsigned Machine::line_of(std::uint32_t gsiv) const
     return gsiv >= first && gsiv - first < 4 ? gsiv - first : lines;
 }
 
-Kernel::Message Machine::message() const
+Kernel::Message Machine::message(unsigned) const
 {
     return {message_address, message_data};
 }
@@ -265,11 +265,17 @@ bool Machine::take_line(unsigned line)
 }
 
 // No vCPU runs that would take it: QEMU's trace says that it was sent.
-bool Machine::take_message()
+bool Machine::take_message(unsigned nth)
 {
-    const auto output = arm64() ? std::string() : qemu_->output(output_read_);
+    const auto output = arm64() || nth != 0 ? std::string() : qemu_->output(output_read_);
     output_read_ += output.size();
     return output.find("winiommu_msi") != std::string::npos;
+}
+
+std::uint32_t Machine::read_config(std::uint32_t segment, std::uint32_t requester,
+                                   std::uint32_t offset)
+{
+    return segment == 0 ? config_->read32(requester >> 8, requester & 0xff, offset) : ~0u;
 }
 
 bool Machine::dma(const Dma& dma, std::uint64_t& value)

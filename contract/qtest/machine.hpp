@@ -36,9 +36,11 @@ private:
     void write_register(std::uint64_t physical, std::uint32_t size,
                         std::uint64_t value) override;
     unsigned line_of(std::uint32_t gsiv) const override;
-    Message message() const override;
+    Message message(unsigned nth) const override;
     bool take_line(unsigned line) override;
-    bool take_message() override;
+    bool take_message(unsigned nth) override;
+    std::uint32_t read_config(std::uint32_t segment, std::uint32_t requester,
+                              std::uint32_t offset) override;
 
     bool map_ram();
     bool launch();

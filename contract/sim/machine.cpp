@@ -7,23 +7,22 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "iommu/acpi.hpp"
+#include "contract/sim/firmware.hpp"
 
 namespace iommu::contract::sim {
 
 namespace {
 
-constexpr std::uint64_t smmu_base = 0x0905'0000, vtd_base = 0xfed9'0000;
-constexpr std::uint32_t event_gsiv = 106, gerror_gsiv = 109;
 constexpr std::uint64_t message_address = 0xfee0'1000;
 constexpr std::uint32_t message_data = 0x41;
-constexpr std::uint32_t acpi_stream = 0x140;
+constexpr unsigned lines_of_unit = WI_SMMUV3_IRQS;
 
 }  // namespace
 
 // What the device core calls.
 struct Machine::Callbacks {
-    static Machine& of(void* context) { return *static_cast<Machine*>(context); }
+    static Unit& unit(void* context) { return *static_cast<Unit*>(context); }
+    static Machine& of(void* context) { return *unit(context).machine; }
 
     static int host_read(void* context, uint64_t gpa, void* to, size_t size)
     {
@@ -46,14 +45,16 @@ struct Machine::Callbacks {
     static void mark_dirty(void*, uint64_t, size_t) {}
     static void pulse(void* context, unsigned line)
     {
-        __atomic_store_n(&of(context).raised_[line & 7], true, __ATOMIC_RELEASE);
+        const auto nth = unit(context).index * lines_of_unit + line % lines_of_unit;
+        __atomic_store_n(&of(context).raised_[nth], true, __ATOMIC_RELEASE);
     }
     static int send_msi(void* context, uint64_t address, uint32_t data)
     {
-        if (address != message_address || data != message_data) {
+        const auto nth = data - message_data;
+        if (address != message_address || nth >= messages) {
             return -1;
         }
-        __atomic_store_n(&of(context).message_raised_, true, __ATOMIC_RELEASE);
+        __atomic_store_n(&of(context).message_raised_[nth], true, __ATOMIC_RELEASE);
         return 0;
     }
     static void unmapped(void*, void*, uint64_t, uint64_t) {}
@@ -82,10 +83,10 @@ Machine::~Machine()
 
 // --- building it
 
-const char* Machine::build_iommu()
+const char* Machine::build_unit(Unit& unit)
 {
     using C = Callbacks;
-    const WiHost host{.opaque = this,
+    const WiHost host{.opaque = &unit,
                       .read = C::host_read,
                       .write = C::host_write,
                       .mark_dirty = C::mark_dirty,
@@ -101,101 +102,69 @@ const char* Machine::build_iommu()
         WiSmmuv3Config config;
         wi_smmuv3_config_init(&config);
         config.tlb = options_.tlb;
-        iommu_ = wi_smmuv3_new(&config, &host, &error);
-        registers_ = smmu_base;
-        registers_size_ = WI_SMMUV3_MMIO_SIZE;
+        config.sid_bits = options_.layout == Layout::Wide ? 20 : config.sid_bits;
+        unit.iommu = wi_smmuv3_new(&config, &host, &error);
+        unit.size = WI_SMMUV3_MMIO_SIZE;
     } else {
         WiVtdConfig config;
         wi_vtd_config_init(&config);
         config.tlb = options_.tlb;
         config.scalable_mode = options_.kind == Kind::Q35Scalable;
         config.pasid_bits = config.scalable_mode ? 20 : 0;
-        iommu_ = wi_vtd_new(&config, &host, &error);
-        registers_ = vtd_base;
-        registers_size_ = iommu_ == nullptr ? 0 : wi_vtd_mmio_size(iommu_);
+        unit.iommu = wi_vtd_new(&config, &host, &error);
+        unit.size = unit.iommu == nullptr ? 0 : wi_vtd_mmio_size(unit.iommu);
     }
-    if (iommu_ == nullptr) {
-        return error;
-    }
-    if (options_.findings != nullptr) {
-        const WiWatch watch{this, C::found, true, nullptr, nullptr};
-        wi_iommu_watch(iommu_, &watch);
-        char* why = nullptr;
-        if (options_.record != nullptr &&
-            !wi_iommu_record(iommu_, options_.record, &why)) {
-            std::free(why);
-            return "the record cannot be written";
+    unit.registers = firmware::registers_of(options_.kind, unit.index);
+    return unit.iommu == nullptr ? error : nullptr;
+}
+
+const char* Machine::build_iommus()
+{
+    for (unsigned i = 0; i < units(); ++i) {
+        auto& unit = units_[i];
+        unit.machine = this;
+        unit.index = i;
+        if (const char* error = build_unit(unit); error != nullptr) {
+            return error;
         }
+        if (options_.findings != nullptr) {
+            const WiWatch watch{&unit, Callbacks::found, true, nullptr, nullptr};
+            wi_iommu_watch(unit.iommu, &watch);
+            char* why = nullptr;
+            if (options_.record != nullptr && i == 0 &&
+                !wi_iommu_record(unit.iommu, options_.record, &why)) {
+                std::free(why);
+                return "the record cannot be written";
+            }
+        }
+        const WiRamRegion region{ram_.base, ram_.size, ram_.at, false};
+        wi_iommu_set_ram(unit.iommu, &region, 1);
+        wi_iommu_reset(unit.iommu);
     }
-    const WiRamRegion region{ram_.base, ram_.size, ram_.at, false};
-    wi_iommu_set_ram(iommu_, &region, 1);
-    wi_iommu_reset(iommu_);
     return nullptr;
 }
 
-const char* Machine::build_iort()
+WiStream* Machine::stream(const Place& place, unsigned nth)
 {
-    acpi::Iort iort;
-    iort.its = {0};
-    acpi::Smmuv3 smmu;
-    smmu.base = Gpa{smmu_base};
-    smmu.event_gsiv = event_gsiv;
-    smmu.pri_gsiv = event_gsiv + 1;
-    smmu.gerror_gsiv = gerror_gsiv;
-    smmu.sync_gsiv = event_gsiv + 2;
-    smmu.stream_ids = 0x200;
-    iort.smmus.push_back(smmu);
-    acpi::RootComplex root;
-    root.pasid_bits = 8;
-    root.device_id_base = 0x10000;
-    root.behind.push_back({0, 0, 0});  // bus 0 only
-    iort.root_complexes.push_back(root);
-    acpi::NamedComponent component;
-    component.path = "\\_SB.DMA0";
-    component.ids.push_back({acpi_first_id, acpi_ids, acpi_stream, 0});
-    iort.components.push_back(component);
-    return keep(acpi::build_iort(iort));
-}
-
-const char* Machine::build_dmar()
-{
-    acpi::Dmar dmar;
-    dmar.host_address_bits = 46;
-    acpi::Drhd unit;
-    unit.base = Gpa{vtd_base};
-    for (const std::uint8_t device : {2, 3}) {
-        acpi::Scope scope;
-        scope.path.push_back({device, 0});
-        unit.scopes.push_back(scope);
-    }
-    acpi::Scope ioapic;
-    ioapic.type = acpi::Scope::Type::Ioapic;
-    ioapic.start_bus = 0xff;
-    ioapic.path.push_back({0, 0});
-    unit.scopes.push_back(ioapic);
-    dmar.units.push_back(unit);
-    return keep(acpi::build_dmar(dmar));
-}
-
-const char* Machine::keep(acpi::Table table)
-{
-    table_error_ = table.error;
-    table_ = std::move(table.bytes);
-    return table_error_.empty() ? nullptr : table_error_.c_str();
+    auto& unit = units_[place.unit];
+    return wi_iommu_stream(unit.iommu, place.id + nth, &unit);
 }
 
 void Machine::describe_devices()
 {
-    add_pci(Who::PciA, 0x10, 8);
-    add_pci(Who::PciB, 0x18, 0);
-    add_pci(Who::Unprotected, 0x100, 0);
-    streams_[static_cast<unsigned>(Who::PciA)] = {wi_iommu_stream(iommu_, 0x10, this)};
-    streams_[static_cast<unsigned>(Who::PciB)] = {wi_iommu_stream(iommu_, 0x18, this)};
+    for (const auto who : {Who::PciA, Who::PciB, Who::Unprotected}) {
+        const auto at = place(who);
+        auto& device = add_pci(who, at.id, who == Who::PciA ? 8 : 0);
+        device.identity.segment = at.segment;
+        if (who != Who::Unprotected) {
+            streams_[static_cast<unsigned>(who)] = {stream(at)};
+        }
+    }
     if (arm64()) {
-        add_acpi("\\_SB.DMA0");
+        add_acpi(firmware::acpi_path);
         for (unsigned i = 0; i < acpi_ids; ++i) {
             streams_[static_cast<unsigned>(Who::Acpi)].push_back(
-                wi_iommu_stream(iommu_, acpi_stream + i, this));
+                stream(place(Who::Acpi), i));
         }
     }
 }
@@ -209,7 +178,7 @@ const char* Machine::power_on()
     }
     const std::uint64_t base = arm64() ? 0x4000'0000 : 0x1000'0000;
     ram_ = {static_cast<std::byte*>(memory), base, options_.ram_size, base + 0x100000};
-    for (const char* error : {build_iommu(), arm64() ? build_iort() : build_dmar()}) {
+    for (const char* error : {build_iommus(), arm64() ? build_iort() : build_dmar()}) {
         if (error != nullptr) {
             return error;
         }
@@ -220,8 +189,10 @@ const char* Machine::power_on()
 
 void Machine::stop()
 {
-    if (iommu_ != nullptr) {
-        wi_iommu_settle(iommu_);  // the driver had its chance
+    for (const auto& unit : units_) {
+        if (unit.iommu != nullptr) {
+            wi_iommu_settle(unit.iommu);  // the driver had its chance
+        }
     }
     Kernel::stop();
 }
@@ -229,11 +200,13 @@ void Machine::stop()
 void Machine::power_off()
 {
     std::memset(raised_, 0, sizeof(raised_));
-    message_raised_ = false;
+    std::memset(message_raised_, 0, sizeof(message_raised_));
     streams_ = {};
-    if (iommu_ != nullptr) {
-        wi_iommu_free(iommu_);
-        iommu_ = nullptr;
+    for (auto& unit : units_) {
+        if (unit.iommu != nullptr) {
+            wi_iommu_free(unit.iommu);
+        }
+        unit = {};
     }
     if (ram_.at != nullptr) {
         munmap(ram_.at, ram_.size);
@@ -274,33 +247,48 @@ private:
 
 }  // namespace
 
+Machine::Unit* Machine::unit_at(std::uint64_t physical)
+{
+    for (auto& unit : units_) {
+        if (physical - unit.registers < unit.size) {
+            return &unit;
+        }
+    }
+    return nullptr;
+}
+
 std::uint64_t Machine::read_register(std::uint64_t physical, std::uint32_t size)
 {
     const Stopwatch watch(timed_ ? &register_time_ : nullptr);
-    const auto offset = physical - registers_;
-    return offset < registers_size_ ? wi_iommu_mmio_read(iommu_, offset, size) : ~0ull;
+    const auto* unit = unit_at(physical);
+    return unit == nullptr
+               ? ~0ull
+               : wi_iommu_mmio_read(unit->iommu, physical - unit->registers, size);
 }
 
 void Machine::write_register(std::uint64_t physical, std::uint32_t size,
                              std::uint64_t value)
 {
     const Stopwatch watch(timed_ ? &register_time_ : nullptr);
-    const auto offset = physical - registers_;
-    if (offset < registers_size_) {
-        wi_iommu_mmio_write(iommu_, offset, size, value);
+    if (const auto* unit = unit_at(physical); unit != nullptr) {
+        wi_iommu_mmio_write(unit->iommu, physical - unit->registers, size, value);
     }
 }
 
 unsigned Machine::line_of(std::uint32_t gsiv) const
 {
-    return gsiv == event_gsiv    ? unsigned{WI_SMMUV3_IRQ_EVTQ}
-           : gsiv == gerror_gsiv ? unsigned{WI_SMMUV3_IRQ_GERROR}
-                                 : lines;
+    for (unsigned i = 0; i < units(); ++i) {
+        const auto of_unit = gsiv - firmware::first_gsiv(i);
+        if (of_unit < lines_of_unit) {
+            return i * lines_of_unit + of_unit;
+        }
+    }
+    return lines;
 }
 
-Kernel::Message Machine::message() const
+Kernel::Message Machine::message(unsigned nth) const
 {
-    return {message_address, message_data};
+    return {message_address, message_data + nth};
 }
 
 bool Machine::take_line(unsigned line)
@@ -308,9 +296,9 @@ bool Machine::take_line(unsigned line)
     return __atomic_exchange_n(&raised_[line], false, __ATOMIC_ACQ_REL);
 }
 
-bool Machine::take_message()
+bool Machine::take_message(unsigned nth)
 {
-    return __atomic_exchange_n(&message_raised_, false, __ATOMIC_ACQ_REL);
+    return __atomic_exchange_n(&message_raised_[nth], false, __ATOMIC_ACQ_REL);
 }
 
 bool Machine::dma(const Dma& dma, std::uint64_t& value)

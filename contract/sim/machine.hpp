@@ -14,8 +14,19 @@
 
 namespace iommu::contract::sim {
 
+// Where the IOMMUs and the devices are; the rules are the same.
+enum class Layout : std::uint8_t {
+    Usual,     // one IOMMU, PCI devices on bus 0
+    TwoUnits,  // the second PCI device and the ACPI device are behind another IOMMU
+    Wide,      // StreamIDs of 20 bits, as large SMMUv3s have; on x64 as usual
+    Bridges,   // PCI devices behind bridges
+};
+const char* name_of(Layout layout);
+bool layout_of(const char* name, Layout& layout);
+
 struct Options {
     Kind kind = Kind::Virt;
+    Layout layout = Layout::Usual;
     bool tlb = true;
     std::uint64_t ram_size = 256ull << 20;
     // Verify mode on: one line for each finding, up to the end of stop().
@@ -53,24 +64,43 @@ private:
     void write_register(std::uint64_t physical, std::uint32_t size,
                         std::uint64_t value) override;
     unsigned line_of(std::uint32_t gsiv) const override;
-    Message message() const override;
+    Message message(unsigned nth) const override;
     bool take_line(unsigned line) override;
-    bool take_message() override;
+    bool take_message(unsigned nth) override;
+    std::uint32_t read_config(std::uint32_t segment, std::uint32_t requester,
+                              std::uint32_t offset) override;
 
-    const char* build_iommu();
+    // An IOMMU and where its registers are.
+    struct Unit {
+        Machine* machine = nullptr;
+        unsigned index = 0;
+        WiIommu* iommu = nullptr;
+        std::uint64_t registers = 0, size = 0;
+    };
+    // Of a device: its requester id or its first StreamID, and the unit in front of it.
+    struct Place {
+        std::uint32_t id = 0;
+        unsigned unit = 0;
+        std::uint32_t segment = 0;
+    };
+    Place place(Who who) const;
+    unsigned units() const { return options_.layout == Layout::TwoUnits ? 2 : 1; }
+    Unit* unit_at(std::uint64_t physical);
+    WiStream* stream(const Place& place, unsigned nth = 0);
+    const char* build_unit(Unit& unit);
+    const char* build_iommus();
     const char* build_iort();
     const char* build_dmar();
     const char* keep(acpi::Table table);
     void describe_devices();
 
     Options options_;
-    WiIommu* iommu_ = nullptr;
-    std::uint64_t registers_ = 0, registers_size_ = 0;
+    std::array<Unit, 2> units_{};
     std::string table_error_;
     // StreamIDs or source-ids of each device; empty: no IOMMU in front.
     std::array<std::vector<WiStream*>, devices> streams_;
     bool raised_[lines] = {};
-    bool message_raised_ = false;
+    bool message_raised_[messages] = {};
     bool timed_ = false;
     RegisterTime register_time_;
 };

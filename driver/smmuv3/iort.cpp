@@ -20,6 +20,13 @@ std::uint32_t Iort::u32(std::uint32_t at) const
     return value;
 }
 
+bool Iort::open(const Platform& platform)
+{
+    std::size_t size = 0;
+    const auto* table = platform.table(signature, size);
+    return open(table, size);
+}
+
 bool Iort::open(const std::uint8_t* table, std::size_t size)
 {
     table_ = table;

@@ -20,6 +20,7 @@ public:
 
     static constexpr const char* signature = "IORT";
     // False: not an IORT, or its lengths do not add up.
+    bool open(const Platform& platform);
     bool open(const std::uint8_t* table, std::size_t size);
 
     // The SMMUv3 after this one, from the first if it is none yet; false: there is none.

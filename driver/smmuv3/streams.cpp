@@ -36,14 +36,17 @@ bool Smmuv3::prepare(std::uint32_t id, unsigned pasid_bits)
     if (auto* known = stream(id); known != nullptr) {
         return pasid_bits <= known->pasid_bits || grow(*known, pasid_bits);
     }
-    auto* s = own_entry(id) ? platform_.make<Stream>() : nullptr;
+    auto* s = platform_.make<Stream>();
     if (s == nullptr) {
         return false;
     }
     s->id = id;
     s->pasid_bits = pasid_bits;
     s->cds = platform_.pages(s->pages(), s->cds_physical);
-    if (s->cds == nullptr) {
+    if (s->cds == nullptr || !own_entry(id)) {
+        if (s->cds != nullptr) {
+            platform_.release_pages(s->cds, s->pages());
+        }
         platform_.destroy(s);
         return false;
     }

@@ -19,8 +19,11 @@ std::uint32_t Dmar::number(std::uint32_t at, unsigned bytes) const
     return value;
 }
 
-bool Dmar::open(const std::uint8_t* table, std::size_t size)
+bool Dmar::open(const Platform& platform)
 {
+    std::size_t size = 0;
+    const auto* table = platform.table(signature, size);
+    platform_ = platform;
     table_ = table;
     size_ = static_cast<std::uint32_t>(size);
     return table != nullptr && size >= header_size && size <= 0x100000 &&
@@ -64,19 +67,54 @@ Dmar::Scope Dmar::scope(const Unit& unit, std::uint32_t at) const
     s.type = table_[at];
     s.length = table_[at + 1];
     s.bus = table_[at + 5];
-    s.device = table_[at + 6];
-    s.function = table_[at + 7];
-    s.behind_bridge = s.length > scope_size;
+    // At least one hop of two bytes.
     const bool sound = s.length >= scope_size && s.length <= end - at;
     return sound ? s : Scope{};
+}
+
+// PCIe 7.5.1.1.9 "Header Type Register", 7.5.1.3.4 "Secondary Bus Number Register".
+bool Dmar::bridge(std::uint32_t segment, Reach& reach) const
+{
+    const auto type = platform_.pci_read(segment, reach.requester, 0x0c) >> 16 & 0x7f;
+    const auto buses = platform_.pci_read(segment, reach.requester, 0x18);
+    reach.first_bus = buses >> 8 & 0xff;
+    reach.last_bus = buses >> 16 & 0xff;
+    return type == 1 && reach.first_bus != 0;
+}
+
+// VT-d 8.3.1 "Device Scope Structure": each hop of the path but the last is a bridge,
+// whose secondary bus the next one is on.
+Dmar::Reach Dmar::reach_of(const Unit& unit, const Scope& s) const
+{
+    if (s.type != endpoint && s.type != sub_hierarchy) {
+        return {};
+    }
+    Reach reach;
+    std::uint32_t bus = s.bus;
+    for (std::uint32_t hop = scope_size - 2; hop + 2 <= s.length; hop += 2) {
+        const bool last = hop + 4 > s.length;
+        reach.requester =
+            bus << 8 | (table_[s.at + hop] & 0x1fu) << 3 | (table_[s.at + hop + 1] & 7u);
+        if (last && s.type == endpoint) {
+            break;
+        }
+        if (!bridge(unit.segment, reach)) {
+            return {};
+        }
+        bus = reach.first_bus;
+    }
+    if (s.type == endpoint) {
+        reach.first_bus = 1;
+        reach.last_bus = 0;
+    }
+    reach.found = true;
+    return reach;
 }
 
 bool Dmar::lists(const Unit& unit, std::uint32_t requester) const
 {
     for (auto s = first_scope(unit); s.length != 0; s = next_scope(unit, s)) {
-        const auto rid =
-            std::uint32_t{s.bus} << 8 | std::uint32_t{s.device} << 3 | s.function;
-        if (s.type == endpoint && !s.behind_bridge && rid == requester) {
+        if (reach_of(unit, s).has(requester)) {
             return true;
         }
     }

@@ -19,35 +19,33 @@ public:
 
     static constexpr const char* signature = "DMAR";
     // False: not a DMAR, or its lengths do not add up.
-    bool open(const std::uint8_t* table, std::size_t size);
+    bool open(const Platform& platform);
     unsigned address_bits() const;
 
     // The unit after this one, from the first if it is none yet; false: there is none.
     bool next_unit(Unit& unit) const;
-    // Not implemented: devices behind bridges, whose bus numbers take config space reads.
     bool covers(const Unit& unit, const WdmDeviceIdentity& device) const;
-    // Calls `visit` for each bus on which the unit has devices.
-    template <typename Visit>
-    void buses(const Unit& unit, Visit visit) const
-    {
-        if (unit.rest) {
-            visit(0u);
-        }
-        for (Scope s = first_scope(unit); s.length != 0; s = next_scope(unit, s)) {
-            if (s.type == endpoint || s.type == sub_hierarchy) {
-                visit(unsigned{s.bus});
-            }
-        }
-    }
 
 private:
     // VT-d 8.3.1 "Device Scope Structure".
     static constexpr std::uint8_t endpoint = 1, sub_hierarchy = 2;
     struct Scope {
         std::uint32_t at = 0;
-        std::uint8_t type = 0, length = 0, bus = 0, device = 0, function = 0;
-        bool behind_bridge = false;
+        std::uint8_t type = 0, length = 0, bus = 0;
     };
+    // What a scope names: a function, and where that is a bridge it stands for, the buses
+    // below.
+    struct Reach {
+        bool found = false;
+        std::uint32_t requester = 0, first_bus = 1, last_bus = 0;
+        bool has(std::uint32_t id) const
+        {
+            return found &&
+                   (id == requester || (id >> 8 >= first_bus && id >> 8 <= last_bus));
+        }
+    };
+    Reach reach_of(const Unit& unit, const Scope& scope) const;
+    bool bridge(std::uint32_t segment, Reach& reach) const;
     std::uint32_t number(std::uint32_t at, unsigned bytes) const;
     Scope first_scope(const Unit& unit) const { return scope(unit, unit.at + 16); }
     Scope next_scope(const Unit& unit, const Scope& s) const
@@ -57,6 +55,7 @@ private:
     Scope scope(const Unit& unit, std::uint32_t at) const;
     bool lists(const Unit& unit, std::uint32_t requester) const;
 
+    Platform platform_{};
     const std::uint8_t* table_ = nullptr;
     std::uint32_t size_ = 0;
 };

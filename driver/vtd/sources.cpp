@@ -25,7 +25,10 @@ bool Vtd::replace_pasid_tables(Source& s, unsigned bits)
     }
     auto* tagged =
         static_cast<const Context**>(platform_.allocate(sizeof(void*) << bits));
-    if (tagged == nullptr) {
+    if (tagged == nullptr || !own_contexts(s.id >> 8)) {
+        if (tagged != nullptr) {
+            platform_.release(tagged, sizeof(void*) << bits);
+        }
         platform_.release_pages(wider.directory, wider.pages);
         return false;
     }
@@ -52,13 +55,14 @@ bool Vtd::prepare(std::uint32_t id, unsigned pasid_bits)
         return !features_.scalable || pasid_bits <= s->pasids.bits ||
                replace_pasid_tables(*s, pasid_bits);
     }
-    s = context_table(id >> 8) ? platform_.make<Source>() : nullptr;
+    s = platform_.make<Source>();
     if (s == nullptr) {
         return false;
     }
     s->id = id;
     // Until it is bound it may do what it could before.
-    if (features_.scalable && !replace_pasid_tables(*s, pasid_bits)) {
+    if (features_.scalable ? !replace_pasid_tables(*s, pasid_bits)
+                           : !own_contexts(id >> 8)) {
         platform_.destroy(s);
         return false;
     }

@@ -20,17 +20,10 @@ AddressWidth width(unsigned bits)
 
 }  // namespace
 
-// Two pages a bus: legacy entries take one, scalable entries both.
-bool Vtd::context_table(unsigned bus)
+// Legacy entries take one page of the two, scalable entries both.
+void Vtd::point_root(unsigned bus, std::uint64_t physical)
 {
     auto* entry = root_ + bus * 2;
-    if ((entry[0] & 1) != 0) {
-        return true;
-    }
-    std::uint64_t physical = 0;
-    if (platform_.pages(2, physical) == nullptr) {
-        return false;
-    }
     if (features_.scalable) {
         const auto value = ScalableRootEntry{}
                                .with(ScalableRootEntry::LP, true)
@@ -45,12 +38,33 @@ bool Vtd::context_table(unsigned bus)
                          .with(RootEntry::CTP, Gpa{physical})
                          .dword[0]);
     }
+}
+
+std::uint64_t Vtd::contexts_at(unsigned bus) const
+{
+    return root_[bus * 2] & ~0xfffull;
+}
+
+// A table of its own for a bus that so far had the one all share.
+bool Vtd::own_contexts(unsigned bus)
+{
+    if (contexts_at(bus) != common_physical_) {
+        return true;
+    }
+    std::uint64_t physical = 0;
+    auto* table = platform_.pages(context_pages, physical);
+    if (table == nullptr) {
+        return false;
+    }
+    __builtin_memcpy(table, common_, context_pages * page_size);
+    point_root(bus, physical);
+    forget_everything();
     return true;
 }
 
 std::uint64_t* Vtd::context_entry(std::uint32_t id) const
 {
-    auto* table = platform_.at(root_[(id >> 8) * 2] & ~0xfffull);
+    auto* table = platform_.at(contexts_at(id >> 8));
     return table + std::uint64_t{id & 0xff} * (features_.scalable ? 4 : 2);
 }
 
@@ -74,12 +88,18 @@ bool Vtd::make_pasid_tables(PasidTables& t, unsigned bits)
     return true;
 }
 
+// VT-d 9.4 "Scalable-Mode Context Entry".
+ScalableContextEntry Vtd::scalable_entry(const PasidTables& tables) const
+{
+    return ScalableContextEntry{}
+        .with(ScalableContextEntry::P, true)
+        .with(ScalableContextEntry::PASIDE, tables.bits != 0)
+        .with(ScalableContextEntry::PASIDDIRPTR, Gpa{tables.physical});
+}
+
 void Vtd::point_context(std::uint32_t id, const PasidTables& tables)
 {
-    const auto value = ScalableContextEntry{}
-                           .with(ScalableContextEntry::P, true)
-                           .with(ScalableContextEntry::PASIDE, tables.bits != 0)
-                           .with(ScalableContextEntry::PASIDDIRPTR, Gpa{tables.physical});
+    const auto value = scalable_entry(tables);
     auto* entry = context_entry(id);
     const bool was_present = (entry[0] & 1) != 0;
     store(entry, 0);
@@ -90,6 +110,22 @@ void Vtd::point_context(std::uint32_t id, const PasidTables& tables)
     if (was_present) {
         forget_contexts(id);
     }
+}
+
+// VT-d 6.5.3.3: what follows a change of the root table.
+void Vtd::forget_everything()
+{
+    InvalidationQueue::Batch batch(queue_);
+    batch.add(DescriptorType::ContextCache,
+              ContextCacheDescriptor{}.with(ContextCacheDescriptor::G,
+                                            ContextGranularity::Global));
+    if (features_.scalable) {
+        batch.add(DescriptorType::PasidCache,
+                  PasidCacheDescriptor{}.with(PasidCacheDescriptor::G,
+                                              PasidCacheGranularity::Global));
+    }
+    batch.add(DescriptorType::Iotlb,
+              IotlbDescriptor{}.with(IotlbDescriptor::G, IotlbGranularity::Global));
 }
 
 void Vtd::forget_contexts(std::uint32_t id)

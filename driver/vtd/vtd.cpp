@@ -90,9 +90,11 @@ bool Vtd::allocate(const Features& common, const Vtd& lead)
         return false;
     }
     pass_through_ = lead.pass_through_;
-    bool ok = !common.scalable || make_pasid_tables(identity_, 0);
-    dmar_->buses(unit_, [&](unsigned bus) { ok = ok && context_table(bus); });
-    return ok;
+    common_ = platform_.pages(context_pages, common_physical_);
+    for (unsigned bus = 0; common_ != nullptr && bus < 256; ++bus) {
+        point_root(bus, common_physical_);
+    }
+    return common_ != nullptr && (!common.scalable || make_pasid_tables(identity_, 0));
 }
 
 void Vtd::take_over()
@@ -111,22 +113,15 @@ void Vtd::fill_identity()
         __builtin_memcpy(identity_.directory + page_size / 8, entry.dword.data(),
                          sizeof(entry));
     }
-    dmar_->buses(unit_, [&](unsigned bus) {
-        for (unsigned devfn = 0; devfn < 256; ++devfn) {
-            const auto id = bus << 8 | devfn;
-            auto* entry = context_entry(id);
-            if ((entry[0] & 1) != 0) {
-                continue;  // the bus was there before
-            }
-            if (features_.scalable) {
-                point_context(id, identity_);
-            } else {
-                const auto value = legacy_entry(nullptr, Unattached::Identity);
-                entry[1] = value.dword[1];
-                store(entry, value.dword[0]);
-            }
-        }
-    });
+    const auto legacy = legacy_entry(nullptr, Unattached::Identity);
+    const auto scalable = scalable_entry(identity_);
+    const auto size = features_.scalable ? sizeof(scalable) : sizeof(legacy);
+    const void* value = features_.scalable
+                            ? static_cast<const void*>(scalable.dword.data())
+                            : legacy.dword.data();
+    for (unsigned devfn = 0; devfn < 256; ++devfn) {
+        __builtin_memcpy(common_ + devfn * size / 8, value, size);
+    }
 }
 
 // VT-d 11.4.4: one command at a time, beside the state the others have left.
@@ -159,19 +154,7 @@ void Vtd::program()
         RtaddrReg{}.with(RtaddrReg::TTM, mode).with(RtaddrReg::RTA, Gpa{root_physical_});
     platform_.write64(base + offset::RTADDR_REG, root.dword[0]);
     command(bit_of(GlobalReg::SRTP.mask), true);
-    {
-        InvalidationQueue::Batch batch(queue_);
-        batch.add(DescriptorType::ContextCache,
-                  ContextCacheDescriptor{}.with(ContextCacheDescriptor::G,
-                                                ContextGranularity::Global));
-        if (features_.scalable) {
-            batch.add(DescriptorType::PasidCache,
-                      PasidCacheDescriptor{}.with(PasidCacheDescriptor::G,
-                                                  PasidCacheGranularity::Global));
-        }
-        batch.add(DescriptorType::Iotlb,
-                  IotlbDescriptor{}.with(IotlbDescriptor::G, IotlbGranularity::Global));
-    }
+    forget_everything();
     clear_faults();
     const auto& p = platform_.raw();
     std::uint64_t address = 0;
@@ -213,10 +196,14 @@ void Vtd::stop()
         }
         platform_.destroy(s);
     }
-    for (unsigned bus = 0; root_ != nullptr && bus < 256; ++bus) {
-        if ((root_[bus * 2] & 1) != 0) {
-            platform_.release_pages(platform_.at(root_[bus * 2] & ~0xfffull), 2);
+    for (unsigned bus = 0; common_ != nullptr && bus < 256; ++bus) {
+        if (contexts_at(bus) != common_physical_) {
+            platform_.release_pages(platform_.at(contexts_at(bus)), context_pages);
         }
+    }
+    if (common_ != nullptr) {
+        platform_.release_pages(common_, context_pages);
+        common_ = nullptr;
     }
     if (identity_.directory != nullptr) {
         platform_.release_pages(identity_.directory, identity_.pages);

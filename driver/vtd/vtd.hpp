@@ -83,7 +83,11 @@ private:
     void program();
     void command(std::uint32_t bit, bool on);
     std::uint64_t* context_entry(std::uint32_t source) const;
-    bool context_table(unsigned bus);
+    void point_root(unsigned bus, std::uint64_t physical);
+    std::uint64_t contexts_at(unsigned bus) const;
+    bool own_contexts(unsigned bus);
+    vtd::ScalableContextEntry scalable_entry(const PasidTables& tables) const;
+    void forget_everything();
     bool make_pasid_tables(PasidTables& tables, unsigned bits);
     bool replace_pasid_tables(Source& s, unsigned bits);
     Source* source(std::uint32_t id) const;
@@ -118,6 +122,9 @@ private:
     std::uint16_t pass_through_ = 0;  // the domain-id of everything untranslated
     std::uint64_t* root_ = nullptr;
     std::uint64_t root_physical_ = 0;
+    static constexpr unsigned context_pages = 2;  // of a bus
+    std::uint64_t* common_ = nullptr;  // context table of all buses nobody asked for
+    std::uint64_t common_physical_ = 0;
     PasidTables identity_;  // shared by the sources nobody has asked for
     SpinLock source_lock_;
     SpinLock fault_lock_;

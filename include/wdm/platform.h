@@ -25,7 +25,8 @@ enum { WDM_DEVICE_PCI = 0, WDM_DEVICE_ACPI = 1 };
 typedef struct WdmDeviceIdentity {
     uint32_t kind;
     uint32_t segment;      /* PCI */
-    uint32_t requester_id; /* PCI: bus 15:8, device 7:3, function 2:0 */
+    uint32_t requester_id; /* PCI: bus 15:8, device 7:3, function 2:0 of its requests; */
+                           /* of a device behind a bridge to PCI, the bridge's */
     const char* path;      /* ACPI: absolute, such as \_SB.DMA0 */
     uint32_t pasid_bits;   /* 0: the device knows no PASIDs */
     bool external;         /* behind a port a user can reach */
@@ -61,6 +62,9 @@ typedef struct WdmPlatform {
     void(WDM_CALL* mmio_write)(void* context, uint64_t physical, uint32_t size,
                                uint64_t value);
     const void*(WDM_CALL* acpi_table)(void* context, const char* signature, size_t* size);
+    /* The doubleword at an offset of configuration space; all ones: nobody answers. */
+    uint32_t(WDM_CALL* pci_read)(void* context, uint32_t segment, uint32_t requester_id,
+                                 uint32_t offset);
 
     KIRQL(WDM_CALL* current_irql)(void* context);
     KIRQL(WDM_CALL* raise_irql)(void* context, KIRQL to); /* the level before */
