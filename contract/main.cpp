@@ -39,6 +39,7 @@ constexpr const char* usage =
     "  --strict             a failed proposal ([S], [I]) is a failure\n"
     "  --no-tlb             the IOMMU caches nothing\n"
     "  --time-limit S       seconds a rule may take (10)\n"
+    "  --most-hangs N       after so many rules without an answer no more are tried (5)\n"
     "  --in-process         no process of its own for the rules (for debuggers)\n"
     "  --format F           summary (default), tap, junit, json\n"
     "  --output FILE        where the report goes (standard output)\n"
@@ -91,6 +92,8 @@ void set(Arguments& a, const std::string& option, const std::string& value)
         a.run.only.push_back(number("--rule", value));
     } else if (option == "--time-limit") {
         a.run.seconds = number("--time-limit", value);
+    } else if (option == "--most-hangs") {
+        a.run.most_hangs = number("--most-hangs", value);
     } else if (option == "--format") {
         if (value != "summary" && value != "tap" && value != "junit" && value != "json") {
             die("--format is summary, tap, junit or json, not '" + value + "'");

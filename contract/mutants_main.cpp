@@ -19,8 +19,8 @@ MakeHome home_of(const sim::Options& options)
 {
     return [options](std::string&) {
         const Provider reference{IommuProviderStart, IommuProviderStop,
-                                      IoGetIommuInterface, IoGetIommuInterfaceEx,
-                                      IommuProviderDisplay};
+                                 IoGetIommuInterface, IoGetIommuInterfaceEx,
+                                 IommuProviderDisplay};
         return std::unique_ptr<Home, void (*)(Home*)>(
             new sim::Machine(reference, options),
             [](Home* h) { delete static_cast<sim::Machine*>(h); });
@@ -38,13 +38,26 @@ const Result* first_failure(const std::vector<Result>& results)
     return nullptr;
 }
 
-// A mistake in what one architecture has cannot show on the other: one machine is enough.
-bool hunt(const std::vector<Kind>& machines, const RunOptions& run, const char* name)
+struct Place {
+    Kind kind;
+    sim::Layout layout;
+};
+
+std::string name_of(const Place& place)
 {
-    for (const auto kind : machines) {
-        const auto results = run_rules(home_of({.kind = kind}), run);
+    const bool usual = place.layout == sim::Layout::Usual;
+    return std::string(iommu::contract::name_of(place.kind)) +
+           (usual ? "" : std::string(", ") + sim::name_of(place.layout));
+}
+
+// A mistake in what one architecture has cannot show on the other: one machine is enough.
+bool hunt(const std::vector<Place>& machines, const RunOptions& run, const char* name)
+{
+    for (const auto& place : machines) {
+        const auto results =
+            run_rules(home_of({.kind = place.kind, .layout = place.layout}), run);
         if (const auto* failure = first_failure(results); failure != nullptr) {
-            std::cout << "killed " << name << " on " << name_of(kind) << " by rule-"
+            std::cout << "killed " << name << " on " << name_of(place) << " by rule-"
                       << failure->rule->number << " ["
                       << static_cast<char>(failure->rule->tag) << "] " << failure->message
                       << "\n";
@@ -54,33 +67,94 @@ bool hunt(const std::vector<Kind>& machines, const RunOptions& run, const char* 
     return false;
 }
 
+void list(const iommu::driver::MutantList& mutants)
+{
+    for (std::size_t i = 0; i < mutants.count; ++i) {
+        const auto& m = mutants.first[i];
+        std::cout << "``" << m.name << "``\n   " << m.mistake;
+        if (m.layout != nullptr) {
+            std::cout << "; layout " << m.layout;
+        }
+        std::cout << "\n\n";
+    }
+}
+
 int list()
 {
     const auto all = iommu::driver::all_mutants();
+    const auto elsewhere = iommu::driver::layout_mutants();
     std::cout
         << ".. SPDX-License-Identifier: GPL-2.0-or-later\n"
            ".. Written by: winiommu-mutants --list.  Edit driver/mutants.cpp.\n\n"
            "Mutants\n=======\n\n"
-        << all.count
+        << all.count + elsewhere.count
         << " deliberate mistakes of the reference driver, in a second build of it.  "
            "Each\n"
            "must be found by a rule on at least one machine; one that is not is a hole "
            "in\n"
            "the suite and fails the tests.  ``winiommu-mutants`` hunts them all, with\n"
            "``--mutant NAME`` one, and says which rule found it.\n\n";
-    for (std::size_t i = 0; i < all.count; ++i) {
-        std::cout << "``" << all.first[i].name << "``\n   " << all.first[i].mistake
-                  << "\n\n";
-    }
+    list(all);
+    std::cout << "On other layouts\n----------------\n\n"
+                 "What a machine with one IOMMU and its devices on one bus cannot show "
+                 "(``--layout`` in\ndocs/system/contract.rst).\n\n";
+    list(elsewhere);
     return 0;
+}
+
+struct Count {
+    unsigned killed = 0, survived = 0;
+};
+
+void hunt_all(const iommu::driver::MutantList& mutants, const std::vector<Kind>& kinds,
+              const RunOptions& run, const std::string& only, Count& count)
+{
+    for (std::size_t i = 0; i < mutants.count; ++i) {
+        const auto& m = mutants.first[i];
+        if (!only.empty() && only != m.name) {
+            continue;
+        }
+        auto layout = sim::Layout::Usual;
+        if (m.layout != nullptr) {
+            sim::layout_of(m.layout, layout);
+        }
+        std::vector<Place> places;
+        for (const auto kind : kinds) {
+            places.push_back({kind, layout});
+        }
+        iommu::driver::active_mutant = m.mutant;
+        if (hunt(places, run, m.name)) {
+            ++count.killed;
+        } else {
+            ++count.survived;
+            std::cout << "SURVIVED " << m.name << ": " << m.mistake << "\n";
+        }
+    }
+}
+
+// Without any mutant all is well; else nothing can be said.
+bool sound(const std::vector<Kind>& kinds, const RunOptions& run)
+{
+    for (const auto kind : kinds) {
+        for (const auto layout : {sim::Layout::Usual, sim::Layout::TwoUnits,
+                                  sim::Layout::Wide, sim::Layout::Bridges}) {
+            const auto results =
+                run_rules(home_of({.kind = kind, .layout = layout}), run);
+            if (first_failure(results) != nullptr) {
+                std::cout << "the driver fails on " << name_of(Place{kind, layout})
+                          << " without any mutant: nothing can be said\n";
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv)
 {
-    std::vector<Kind> machines{Kind::Virt, Kind::Q35Scalable,
-                                    Kind::Q35};
+    std::vector<Kind> machines{Kind::Virt, Kind::Q35Scalable, Kind::Q35};
     std::string only;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
@@ -102,28 +176,12 @@ int main(int argc, char** argv)
     RunOptions run;
     run.seconds = 5;
     run.stop_at_failure = true;
-    for (const auto kind : machines) {
-        if (first_failure(run_rules(home_of({.kind = kind}), run)) != nullptr) {
-            std::cout << "the driver fails on " << name_of(kind)
-                      << " without any mutant: nothing can be said\n";
-            return 1;
-        }
+    if (!sound(machines, run)) {
+        return 1;
     }
-    unsigned killed = 0, survived = 0;
-    const auto all = iommu::driver::all_mutants();
-    for (std::size_t i = 0; i < all.count; ++i) {
-        const auto& m = all.first[i];
-        if (!only.empty() && only != m.name) {
-            continue;
-        }
-        iommu::driver::active_mutant = m.mutant;
-        if (hunt(machines, run, m.name)) {
-            ++killed;
-        } else {
-            ++survived;
-            std::cout << "SURVIVED " << m.name << ": " << m.mistake << "\n";
-        }
-    }
-    std::cout << killed << " mutants killed, " << survived << " survived\n";
-    return survived == 0 && killed != 0 ? 0 : 1;
+    Count count;
+    hunt_all(iommu::driver::all_mutants(), machines, run, only, count);
+    hunt_all(iommu::driver::layout_mutants(), machines, run, only, count);
+    std::cout << count.killed << " mutants killed, " << count.survived << " survived\n";
+    return count.survived == 0 && count.killed != 0 ? 0 : 1;
 }

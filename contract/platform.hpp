@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "contract/home.hpp"
 #include "wdm/platform.h"
 
 namespace iommu::contract {
@@ -15,6 +16,23 @@ inline constexpr WdmPolicy usual_policy = {.dma_guard = false,
                                            .unlocked_once = true,
                                            .pass_through_off = false,
                                            .remapping_available = true};
+
+// Home::fail_allocations: which of the provider's allocations are granted.
+struct Allowance {
+    bool take()
+    {
+        ++asked;
+        if (fail_after == Home::never) {
+            return true;
+        }
+        if (fail_after == 0) {
+            return false;
+        }
+        --fail_after;
+        return true;
+    }
+    std::uint64_t asked = 0, fail_after = Home::never;
+};
 
 template <typename C>
 WdmPlatform platform_of(void* context, std::uint32_t architecture)

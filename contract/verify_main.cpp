@@ -19,11 +19,11 @@ using namespace iommu::contract;
 
 using Lines = std::map<std::string, std::set<std::string>>;  // by id, with the rules
 
-Lines run(Kind kind)
+Lines run(Kind kind, sim::Layout layout)
 {
     std::vector<std::string> findings;
     Lines out;
-    const sim::Options options{.kind = kind, .findings = &findings};
+    const sim::Options options{.kind = kind, .layout = layout, .findings = &findings};
     const Provider reference{IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
                              IoGetIommuInterfaceEx, IommuProviderDisplay};
     sim::Machine machine(reference, options);
@@ -57,6 +57,7 @@ struct Expected {
     const char* smmu;
     const char* vtd;
     const char* vtd_scalable;
+    sim::Layout layout = sim::Layout::Usual;
 };
 
 constexpr const char *tlb = "WI-SMMU-STALE-TLB", *config = "WI-SMMU-STALE-CONFIG",
@@ -64,6 +65,11 @@ constexpr const char *tlb = "WI-SMMU-STALE-TLB", *config = "WI-SMMU-STALE-CONFIG
 using M = iommu::driver::Mutant;
 constexpr Expected expected[] = {
     {M::None, "the driver as it is", nullptr, nullptr, nullptr},
+    {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::TwoUnits},
+    {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::Wide},
+    {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::Bridges},
+    {M::FlushFirstUnitOnly, "FlushFirstUnitOnly", tlb, iotlb, iotlb,
+     sim::Layout::TwoUnits},
     {M::NoFlushOnUnmap, "NoFlushOnUnmap", tlb, iotlb, iotlb},
     {M::NoFlushOnUnmapReserved, "NoFlushOnUnmapReserved", tlb, iotlb, iotlb},
     {M::FlushTooShort, "FlushTooShort", tlb, iotlb, iotlb},
@@ -85,8 +91,9 @@ bool judge(const Expected& e, Kind kind, const Lines& lines)
                          : kind == Kind::Q35 ? e.vtd
                                              : e.vtd_scalable;
     const bool good = wanted == nullptr ? lines.empty() : lines.contains(wanted);
-    std::cout << (good ? "ok " : "NOT OK ") << name_of(kind) << ", " << e.name << ": "
-              << (wanted == nullptr ? "nothing" : wanted) << "\n";
+    std::cout << (good ? "ok " : "NOT OK ") << name_of(kind) << " (" << name_of(e.layout)
+              << "), " << e.name << ": " << (wanted == nullptr ? "nothing" : wanted)
+              << "\n";
     if (!good) {
         for (const auto& [id, where] : lines) {
             std::cout << "  instead " << id << " at " << *where.begin() << "\n";
@@ -128,7 +135,7 @@ int run_all()
     for (const auto& e : expected) {
         iommu::driver::active_mutant = e.mutant;
         for (const auto kind : {Kind::Virt, Kind::Q35, Kind::Q35Scalable}) {
-            good = judge(e, kind, run(kind)) && good;
+            good = judge(e, kind, run(kind, e.layout)) && good;
         }
     }
     return good ? 0 : 1;

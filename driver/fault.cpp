@@ -54,7 +54,9 @@ FAULT_INFORMATION x64_report(const System& s, const Fault& f, const Function* fu
 Function* by_stream(const System& s, StreamRef stream)
 {
     for (auto* f = s.functions; f != nullptr; f = f->next) {
-        if (f->ids.has(stream)) {
+        auto ids = f->ids;
+        ids.unit = mutant(Mutant::FaultUnitIgnored) ? stream.unit : ids.unit;
+        if (ids.has(stream)) {
             return f;
         }
     }

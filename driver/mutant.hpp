@@ -56,12 +56,15 @@ enum class Mutant : int {
     FaultExSucceeds,
     FaultNoAddress,
     FaultTypeFixed,
+    FaultUnitIgnored,
     FirstConfigOnly,
+    FirstHopOnly,
     FirstRegionOnly,
     FirstStreamOnly,
     FlagsUnchecked,
     FlushAtPassive,
     FlushDoesNothing,
+    FlushFirstUnitOnly,
     FlushListShort,
     FlushTooShort,
     FlushWrongTag,
@@ -155,12 +158,16 @@ enum class Mutant : int {
     SegmentPhysicalStatus,
     SegmentStaysBooked,
     SegmentWrittenOnFailure,
+    SharedStreamTable,
     ShortMdl,
     ShortSightedAdapterStarts,
     SizeOfUnion,
     SkipBytesUnchecked,
     SlotOrder,
+    SpanOffByOne,
     StateFieldsUnchecked,
+    StreamAtFirstUnit,
+    SubHierarchyIgnored,
     SuppressionIgnored,
     TagLeaked,
     TagReusedDirty,
@@ -210,11 +217,13 @@ struct MutantDescription {
     Mutant mutant;
     const char* name;
     const char* mistake;
+    const char* layout = nullptr;  // where it shows, if the usual machine cannot tell
 };
 struct MutantList {
     const MutantDescription* first;
     std::size_t count;
 };
 MutantList all_mutants();
+MutantList layout_mutants();  // each with its layout
 
 }  // namespace iommu::driver

@@ -335,7 +335,25 @@ constexpr MutantDescription mutants[] = {
     {Mutant::X64ConfigAccepted, "X64ConfigAccepted",
      "the reserved X64 configuration is accepted"},
 };
-static_assert(sizeof(mutants) / sizeof(mutants[0]) == static_cast<int>(Mutant::Count) - 1,
+constexpr MutantDescription elsewhere[] = {
+    {Mutant::FaultUnitIgnored, "FaultUnitIgnored",
+     "a fault is put to the account of the device that has this id behind another unit",
+     "two-units"},
+    {Mutant::FirstHopOnly, "FirstHopOnly",
+     "of a device scope's path only the first hop is followed", "bridges"},
+    {Mutant::FlushFirstUnitOnly, "FlushFirstUnitOnly",
+     "only the first unit is told what is no longer mapped", "two-units"},
+    {Mutant::SharedStreamTable, "SharedStreamTable",
+     "a stream's entry is written into the table all spans share", "wide"},
+    {Mutant::SpanOffByOne, "SpanOffByOne",
+     "a first-level descriptor covers half of its second-level table", "wide"},
+    {Mutant::StreamAtFirstUnit, "StreamAtFirstUnit",
+     "a device is bound at the first unit, whichever it is behind", "two-units"},
+    {Mutant::SubHierarchyIgnored, "SubHierarchyIgnored",
+     "a scope that names a bridge covers the bridge only", "bridges"},
+};
+static_assert((sizeof(mutants) + sizeof(elsewhere)) / sizeof(mutants[0]) ==
+                  static_cast<int>(Mutant::Count) - 1,
               "every mutant says what it teaches");
 
 }  // namespace
@@ -343,6 +361,11 @@ static_assert(sizeof(mutants) / sizeof(mutants[0]) == static_cast<int>(Mutant::C
 MutantList all_mutants()
 {
     return {mutants, sizeof(mutants) / sizeof(mutants[0])};
+}
+
+MutantList layout_mutants()
+{
+    return {elsewhere, sizeof(elsewhere) / sizeof(elsewhere[0])};
 }
 
 }  // namespace iommu::driver

@@ -91,11 +91,19 @@ public:
 
     void invalidate(const Context& context) override
     {
+        if (mutant(Mutant::FlushFirstUnitOnly)) {
+            lead().invalidate(context);
+            return;
+        }
         each([&](Unit& unit) { unit.invalidate(context); });
     }
     void invalidate(const Context& context, std::uint64_t first_page, std::uint64_t pages,
                     Depth depth) override
     {
+        if (mutant(Mutant::FlushFirstUnitOnly)) {
+            lead().invalidate(context, first_page, pages, depth);
+            return;
+        }
         each([&](Unit& unit) { unit.invalidate(context, first_page, pages, depth); });
     }
 
@@ -135,7 +143,10 @@ private:
         }
     }
     Unit& lead() const { return *units_[0]; }
-    Unit& at(StreamRef stream) const { return *units_[stream.unit]; }
+    Unit& at(StreamRef stream) const
+    {
+        return mutant(Mutant::StreamAtFirstUnit) ? lead() : *units_[stream.unit];
+    }
 
     Platform platform_{};
     typename Unit::Table table_{};

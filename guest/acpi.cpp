@@ -71,6 +71,25 @@ const std::uint8_t* Acpi::table(const char* signature, std::size_t& size) const
     return nullptr;
 }
 
+bool Acpi::has_smmu(std::uint32_t requester) const
+{
+    std::size_t size = 0;
+    const auto* firmware = table("IORT", size);
+    driver::Iort iort;
+    if (firmware == nullptr || !iort.open(firmware, size)) {
+        return false;
+    }
+    WdmDeviceIdentity function{};
+    function.requester_id = requester;
+    driver::InputIds ids;
+    for (driver::Iort::Smmu smmu; iort.next_unit(smmu);) {
+        if (iort.find_device(smmu, function, ids)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // DEN 0049 3.1.1.3 "Named component node" and 3.1.1 "ID mapping".
 bool Acpi::add_component(const char* path, std::uint32_t first_input, std::uint32_t ids,
                          std::uint32_t stream)

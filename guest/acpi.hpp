@@ -15,6 +15,9 @@ public:
     // Null when there is none, or its checksum is wrong.
     const std::uint8_t* table(const char* signature, std::size_t& size) const;
 
+    // Whether the IORT puts a PCI function of segment 0 behind an SMMUv3.
+    bool has_smmu(std::uint32_t requester) const;
+
     // The machine has no ACPI device that does DMA.  A copy of the IORT gets a named
     // component whose input ids are the StreamIDs `stream` and following, which belong to
     // PCI functions.  False: no room, or no SMMU in the IORT.

@@ -3,7 +3,6 @@
 
 #include <initializer_list>
 
-#include "contract/platform.hpp"
 #include "guest/acpi.hpp"
 #include "guest/cpu.hpp"
 #include "guest/mmio.hpp"
@@ -31,7 +30,7 @@ struct Guest::Callbacks {
     static void* allocate(void* context, size_t size)
     {
         auto& g = of(context);
-        return g.take_allocation() ? g.memory_.allocate(size) : nullptr;
+        return g.allowance_.take() ? g.memory_.allocate(size) : nullptr;
     }
     static void release(void* context, void* memory, size_t)
     {
@@ -40,7 +39,7 @@ struct Guest::Callbacks {
     static void* allocate_pages(void* context, size_t count, uint64_t* physical)
     {
         auto& g = of(context);
-        const auto at = g.take_allocation() ? g.memory_.allocate_pages(count) : 0;
+        const auto at = g.allowance_.take() ? g.memory_.allocate_pages(count) : 0;
         if (at != 0) {
             *physical = at;
         }
@@ -167,19 +166,27 @@ const char* Guest::open(Acpi& acpi, std::uint64_t memory, std::uint64_t size,
 }
 
 // On the first bus: two functions, and on Arm three more that are an ACPI device's
-// streams.  On any other: the one that has no IOMMU in front of it.
+// streams.  On any other: the one that has no IOMMU in front of it, and the second of the
+// two where that is behind another SMMU.
 const char* Guest::sort_endpoints(unsigned found)
 {
+    const auto elsewhere = [&](const Endpoint& e) {
+        return e.requester() > 0xff && arm64() && acpi_->has_smmu(e.requester());
+    };
+    bool apart = false;
+    for (unsigned i = 0; i < found; ++i) {
+        apart = apart || elsewhere(endpoints_[i]);
+    }
     unsigned here = 0;
     for (unsigned i = 0; i < found; ++i) {
         const auto& endpoint = endpoints_[i];
         auto who = Who::Acpi;
         if (endpoint.requester() > 0xff) {
-            who = Who::Unprotected;
-        } else if (here < 2) {
+            who = elsewhere(endpoint) ? Who::PciB : Who::Unprotected;
+        } else if (here == 0 || (here == 1 && !apart)) {
             who = here == 0 ? Who::PciA : Who::PciB;
         }
-        here += who == Who::Unprotected ? 0 : 1;
+        here += endpoint.requester() > 0xff ? 0 : 1;
         auto& d = devices_[index(who)];
         if (d.count < most_ids) {
             d.functions[d.count++] = &endpoint;
@@ -192,8 +199,8 @@ const char* Guest::check_endpoints()
 {
     for (const auto who : {Who::PciA, Who::PciB, Who::Unprotected}) {
         if (devices_[index(who)].count != 1) {
-            return "a winiommu-dma is missing: two on bus 0 and one on another are "
-                   "needed";
+            return "a winiommu-dma is missing: two behind an IOMMU and one on a bus "
+                   "without are needed";
         }
     }
     const auto& acpi = devices_[index(Who::Acpi)];
@@ -241,8 +248,7 @@ const char* Guest::start()
     policy_ = contract::usual_policy;
     irql_ = PASSIVE_LEVEL;
     irql_violations_ = bug_check_count_ = 0;
-    asked_ = 0;
-    fail_after_ = never;
+    allowance_ = {};
     describe_devices();
     running_ = NT_SUCCESS(IommuProviderStart(&platform_));
     return running_ ? nullptr : "IommuProviderStart failed";
@@ -278,19 +284,6 @@ IoGetIommuInterfaceExFunction* Guest::get_interface_ex() const
 const WdmDisplay* Guest::display() const
 {
     return IommuProviderDisplay();
-}
-
-bool Guest::take_allocation()
-{
-    ++asked_;
-    if (fail_after_ == never) {
-        return true;
-    }
-    if (fail_after_ == 0) {
-        return false;
-    }
-    --fail_after_;
-    return true;
 }
 
 volatile std::uint64_t* Guest::at(std::uint64_t physical)

@@ -2,7 +2,7 @@
 // The third home of the suite: a machine that has nothing but this program in it.
 #pragma once
 
-#include "contract/home.hpp"
+#include "contract/platform.hpp"
 #include "guest/endpoint.hpp"
 #include "guest/memory.hpp"
 
@@ -31,8 +31,8 @@ public:
     std::uint64_t highest_address() const override { return highest_; }
     WdmPolicy& policy() override { return policy_; }
     void policy_changed() override;
-    void fail_allocations(std::uint64_t after) override { fail_after_ = after; }
-    std::uint64_t allocations() const override { return asked_; }
+    void fail_allocations(std::uint64_t after) override { allowance_.fail_after = after; }
+    std::uint64_t allocations() const override { return allowance_.asked; }
     std::uint64_t allocated() const override { return memory_.held(); }
     KIRQL irql() const override { return irql_; }
     void set_irql(KIRQL level) override { irql_ = level; }
@@ -64,7 +64,6 @@ private:
     const char* check_endpoints();
     void describe_devices();
     void make_platform();
-    bool take_allocation();
     void deliver_interrupts();
     Device* known(PDEVICE_OBJECT object);
 
@@ -77,7 +76,7 @@ private:
     WdmPolicy policy_{};
     Service policy_listener_{}, services_[most_wired]{}, work_[most_work]{};
     unsigned service_count_ = 0, work_count_ = 0, interrupts_ = 0;
-    std::uint64_t asked_ = 0, fail_after_ = never;
+    contract::Allowance allowance_;
     KIRQL irql_ = PASSIVE_LEVEL;
     unsigned irql_violations_ = 0, bug_check_count_ = 0;
     contract::BugCheck last_bug_check_{};

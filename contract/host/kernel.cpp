@@ -5,8 +5,6 @@
 #include <cstring>
 #include <thread>
 
-#include "contract/platform.hpp"
-
 namespace iommu::contract {
 
 namespace {
@@ -61,7 +59,7 @@ struct Kernel::Callbacks {
     {
         auto& m = of(context);
         const std::lock_guard guard(m.lock_);
-        if (!m.take_allocation()) {
+        if (!m.allowance_.take()) {
             return nullptr;
         }
         void* memory = std::calloc(1, size == 0 ? 1 : size);
@@ -84,7 +82,7 @@ struct Kernel::Callbacks {
     {
         auto& m = of(context);
         const std::lock_guard guard(m.lock_);
-        const auto at = m.take_allocation() ? m.carve(count) : 0;
+        const auto at = m.allowance_.take() ? m.carve(count) : 0;
         if (at == 0) {
             return nullptr;
         }
@@ -240,8 +238,8 @@ const char* Kernel::start()
     policy_ = usual_policy;
     irql_now = PASSIVE_LEVEL;
     irql_violations_ = bug_check_count_ = 0;
-    asked_ = held_ = 0;
-    fail_after_ = never;
+    held_ = 0;
+    allowance_ = {};
     if (const char* error = power_on(); error != nullptr) {
         return error;
     }
@@ -280,19 +278,6 @@ std::byte* Kernel::ram(std::uint64_t physical, std::uint64_t size)
     return inside ? ram_.at + offset : nullptr;
 }
 
-bool Kernel::take_allocation()
-{
-    ++asked_;
-    if (fail_after_ == never) {
-        return true;
-    }
-    if (fail_after_ == 0) {
-        return false;
-    }
-    --fail_after_;
-    return true;
-}
-
 // Aligned to the count rounded up to a power of two.
 std::uint64_t Kernel::carve(std::uint64_t count)
 {
@@ -326,7 +311,7 @@ volatile std::uint64_t* Kernel::at(std::uint64_t physical)
 void Kernel::fail_allocations(std::uint64_t after)
 {
     const std::lock_guard guard(lock_);
-    fail_after_ = after;
+    allowance_.fail_after = after;
 }
 
 // --- devices

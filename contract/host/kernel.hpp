@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "contract/home.hpp"
+#include "contract/platform.hpp"
 
 namespace iommu::contract {
 
@@ -61,7 +61,7 @@ public:
     WdmPolicy& policy() override { return policy_; }
     void policy_changed() override;
     void fail_allocations(std::uint64_t after) override;
-    std::uint64_t allocations() const override { return asked_; }
+    std::uint64_t allocations() const override { return allowance_.asked; }
     std::uint64_t allocated() const override { return held_; }
     KIRQL irql() const override;
     void set_irql(KIRQL level) override;
@@ -129,7 +129,6 @@ private:
     };
     struct Callbacks;  // the WdmPlatform functions
 
-    bool take_allocation();
     std::uint64_t carve(std::uint64_t pages);
 
     Provider provider_;
@@ -147,7 +146,8 @@ private:
     std::map<std::uint64_t, std::vector<std::uint64_t>> free_pages_;  // by count
     std::unordered_map<void*, std::size_t> memory_;
     std::unordered_map<std::uint64_t, std::uint64_t> page_runs_;
-    std::uint64_t asked_ = 0, held_ = 0, fail_after_ = never;
+    Allowance allowance_;
+    std::uint64_t held_ = 0;
     unsigned irql_violations_ = 0, bug_check_count_ = 0;
     BugCheck last_bug_check_{};
     bool running_ = false;

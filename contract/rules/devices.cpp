@@ -278,6 +278,7 @@ void rule_60(Test& t)
     t.ok(t.io.AttachDeviceEx(d, device), "AttachDeviceEx");
     t.reaches(Who::PciA, spot, at, "and translates once it is");
     t.reaches(Who::PciA, spot + 0xff8, at + 0xff8, "to the last bytes of the page");
+    t.blocked(Who::PciB, spot, "it still means nothing to a device that is not");
 }
 
 void rule_61(Test& t)

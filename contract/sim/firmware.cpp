@@ -57,8 +57,10 @@ bool layout_of(const char* name, Layout& layout)
     return false;
 }
 
-// With two units ids repeat: those of the ACPI device are A's too, behind the other SMMU;
-// on x64 the function without an IOMMU has A's id in another segment.
+// Wide: A and B are at the same place in their second-level tables, the ACPI device is in
+// the upper half of its.  With two units ids repeat: those of the ACPI device are A's
+// too, behind the other SMMU; on x64 the function without an IOMMU has A's id in another
+// segment.
 Machine::Place Machine::place(Who who) const
 {
     const auto layout = options_.layout;
@@ -71,9 +73,9 @@ Machine::Place Machine::place(Who who) const
         if (below) {
             return {id_of(bridges[1].last_bus, 3)};
         }
-        return {two ? id_of(2, 2) : wide ? id_of(0x80, 3) : id_of(0, 3), two ? 1u : 0u};
+        return {two ? id_of(2, 2) : wide ? id_of(0x80, 2) : id_of(0, 3), two ? 1u : 0u};
     case Who::Acpi:
-        return {two ? id_of(0, 2) : wide ? 0x9'0140u : 0x140u, two ? 1u : 0u};
+        return {two ? id_of(0, 2) - 1 : wide ? 0x9'01f0u : 0x140u, two ? 1u : 0u};
     case Who::Unprotected:
         break;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "driver/smmuv3/stream_table.hpp"
 
+#include "driver/mutant.hpp"
 #include "hw/iommu/smmuv3/spec/registers.hpp"
 #include "hw/iommu/smmuv3/spec/stream_table.hpp"
 
@@ -28,10 +29,8 @@ std::uint64_t StreamTable::top_pages() const
 // SMMU 5.1: Span is one more than the logarithm of the number of entries.
 std::uint64_t StreamTable::descriptor(std::uint64_t physical) const
 {
-    return L1Std{}
-        .with(L1Std::Span, split + 1)
-        .with(L1Std::L2Ptr, Gpa{physical})
-        .dword[0];
+    const auto span = mutant(Mutant::SpanOffByOne) ? split : split + 1;
+    return L1Std{}.with(L1Std::Span, span).with(L1Std::L2Ptr, Gpa{physical}).dword[0];
 }
 
 bool StreamTable::allocate(const Platform& platform, unsigned log2_streams,
@@ -102,7 +101,8 @@ void StreamTable::program(std::uint64_t registers) const
 
 StreamTable::Own StreamTable::own(std::uint32_t id)
 {
-    if (!two_levels_ || top_[id >> split] != descriptor(common_physical_)) {
+    if (!two_levels_ || top_[id >> split] != descriptor(common_physical_) ||
+        mutant(Mutant::SharedStreamTable)) {
         return Own::Already;
     }
     std::uint64_t physical = 0;

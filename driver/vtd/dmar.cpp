@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "driver/vtd/dmar.hpp"
 
+#include "driver/mutant.hpp"
+
 namespace iommu::driver {
 
 namespace {
@@ -92,10 +94,10 @@ Dmar::Reach Dmar::reach_of(const Unit& unit, const Scope& s) const
     Reach reach;
     std::uint32_t bus = s.bus;
     for (std::uint32_t hop = scope_size - 2; hop + 2 <= s.length; hop += 2) {
-        const bool last = hop + 4 > s.length;
+        const bool last = hop + 4 > s.length || mutant(Mutant::FirstHopOnly);
         reach.requester =
             bus << 8 | (table_[s.at + hop] & 0x1fu) << 3 | (table_[s.at + hop + 1] & 7u);
-        if (last && s.type == endpoint) {
+        if (last && (s.type == endpoint || mutant(Mutant::SubHierarchyIgnored))) {
             break;
         }
         if (!bridge(unit.segment, reach)) {
@@ -103,7 +105,7 @@ Dmar::Reach Dmar::reach_of(const Unit& unit, const Scope& s) const
         }
         bus = reach.first_bus;
     }
-    if (s.type == endpoint) {
+    if (s.type == endpoint || mutant(Mutant::SubHierarchyIgnored)) {
         reach.first_bus = 1;
         reach.last_bus = 0;
     }

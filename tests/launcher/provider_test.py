@@ -5,6 +5,7 @@ import json
 import pathlib
 import tempfile
 import unittest
+import unittest.mock
 
 from winiommu import provider, ui
 from winiommu.guest import contract, report
@@ -80,6 +81,21 @@ class Reports(unittest.TestCase):
     def test_a_rule_nothing_is_said_about_has_failed(self):
         text = said((1, "passed", ""), known=2)
         self.assertFalse(self.result(f"cat <<'END'\n{text}\nEND\n").passed)
+
+    def test_a_provider_that_hangs_is_not_waited_for_as_long_again(self):
+        text = said((1, "passed", ""), *((number, "failed", "no answer within 1 s: the provider hangs") for number in range(2, 7)))
+        with tempfile.TemporaryDirectory() as directory:
+            build, asked = pathlib.Path(directory), pathlib.Path(directory) / "asked"
+            (build / "contract").mkdir()
+            suite = build / "contract/winiommu-contract"
+            suite.write_text(f"#!/bin/sh\necho \"$@\" >>{asked}\ncat <<'END'\n{text}\nEND\nexit 1\n", encoding="utf-8")
+            suite.chmod(0o755)
+            built = unittest.mock.Mock(system=lambda _: "/qemu")
+            with unittest.mock.patch.object(provider.core, "ensure", lambda *_: build):
+                found = list(provider.run_all(provider.cases("virt"), "/x.so", built, limit=1))
+            words = [line.split("--most-hangs ")[1].split()[0] for line in asked.read_text(encoding="utf-8").splitlines()]
+        self.assertEqual(words, ["5", "1"])
+        self.assertFalse(any(one.passed for one in found))
 
     def test_a_suite_that_says_nothing_or_ends_otherwise_has_failed(self):
         for program in ("exit 0\n", "echo broken >&2; exit 2\n", "kill -9 $$\n"):

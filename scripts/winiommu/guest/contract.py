@@ -25,8 +25,8 @@ MOST_BOOTS = 6
 
 # The set-ups of each machine that are checked, the default first.
 SETUPS = {"virt": ("default",), "q35": ("legacy", "scalable")}
-# These as well, by the test suite: hardware without caches, or without one of the two stages.
-MORE = {"virt": ("no-tlb", "stage1", "stage2"), "q35": ()}
+# These as well, by the test suite: hardware without caches, without one of the two stages, or two units.
+MORE = {"virt": ("no-tlb", "stage1", "stage2", "two"), "q35": ()}
 BOOT_FILE = {"aarch64": "BOOTAA64.EFI", "x86_64": "BOOTX64.EFI"}
 BREAKAGES = ("iommu", "endpoint")
 
@@ -176,11 +176,14 @@ def cases(name, boot=None, variant=None):
 
 
 def _endpoints(one):
-    """Two functions, on Arm the three streams of an ACPI device, and one that no IOMMU is in front of."""
-    places = ["bus=pcie.0,addr=2", "bus=pcie.0,addr=3"]
+    """Two functions, on Arm the three streams of an ACPI device, and one that no IOMMU is in front of.
+
+    With two units the second function is behind the other one.
+    """
+    places = ["bus=pcie.0,addr=2", "bus=port1,addr=0" if one.boot.setup.second else "bus=pcie.0,addr=3"]
     if one.machine.name == "virt":
         places += ["bus=pcie.0,addr=4.0,multifunction=on", "bus=pcie.0,addr=4.1", "bus=pcie.0,addr=4.2"]
-    return [word for place in (*places, "bus=port1,addr=0") for word in ("-device", f"{machine.ENDPOINT},{place}")]
+    return [word for place in (*places, "bus=below,addr=0") for word in ("-device", f"{machine.ENDPOINT},{place}")]
 
 
 def command(one, qemu, firmware, directory, breakage=None):
@@ -189,8 +192,9 @@ def command(one, qemu, firmware, directory, breakage=None):
     argv = [str(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
             *machine.machine_options(booted), "-smp", "1", "-m", "768",
             *machine.firmware_options(booted, firmware, directory),
-            "-device", "pxb-pcie,id=pcie.1,bus_nr=16,bus=pcie.0,addr=8,bypass_iommu=on",
-            "-device", "pcie-root-port,id=port1,bus=pcie.1,addr=0,chassis=1"]
+            *machine.buses(booted),
+            "-device", "pxb-pcie,id=free,bus_nr=64,bus=pcie.0,addr=9,bypass_iommu=on",
+            "-device", "pcie-root-port,id=below,bus=free,addr=0,chassis=9"]
     if breakage != "iommu":
         argv += machine.iommu_options(booted)
     if breakage != "endpoint":

@@ -152,7 +152,7 @@ def iommu_options(one, directory=None):
     return argv + (["-device", f"{one.machine.device},primary-bus=pcie.1"] if one.setup.second else [])
 
 
-def _buses(one):
+def buses(one):
     """A second root bus: pcie.1 with two ports."""
     if not one.setup.second:
         return []
@@ -215,7 +215,7 @@ def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, seri
     """QEMU's command line; `words` are added to the kernel's. The IOMMU precedes what is behind it."""
     argv = [str(parts.qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-serial", serial, *machine_options(one), "-smp", "2", "-m", "768",
-            *firmware_options(one, parts.firmware, parts.directory), *_buses(one)]
+            *firmware_options(one, parts.firmware, parts.directory), *buses(one)]
     if iommu:
         argv += iommu_options(one, parts.directory)
     argv += _external_ports(one)
