@@ -10,6 +10,7 @@
 #include <ctime>
 #include <vector>
 
+#include "contract/reference.hpp"
 #include "contract/sim/machine.hpp"
 #include "contract/test.hpp"
 
@@ -71,11 +72,7 @@ constexpr Point points[] = {
 
 class Bench {
 public:
-    explicit Bench(Kind kind)
-        : kind_(kind),
-          machine_({IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
-                    IoGetIommuInterfaceEx, IommuProviderDisplay},
-                   {.kind = kind})
+    explicit Bench(Kind kind) : kind_(kind), machine_(linked_provider(), {.kind = kind})
     {
     }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "contract/qtest/machine.hpp"
+#include "contract/reference.hpp"
 #include "contract/report.hpp"
 #include "contract/runner.hpp"
 #include "contract/sim/machine.hpp"
@@ -146,8 +147,7 @@ bool find(void* object, const char* name, T& function, std::string& error)
 bool load(const std::string& path, Provider& provider, std::string& error)
 {
     if (path.empty()) {
-        provider = {IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
-                    IoGetIommuInterfaceEx, IommuProviderDisplay};
+        provider = linked_provider();
         return true;
     }
     const auto full = path.find('/') == std::string::npos ? "./" + path : path;

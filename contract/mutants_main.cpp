@@ -5,6 +5,7 @@
 #include <iostream>
 #include <string>
 
+#include "contract/reference.hpp"
 #include "contract/report.hpp"
 #include "contract/runner.hpp"
 #include "contract/sim/machine.hpp"
@@ -18,11 +19,8 @@ using iommu::driver::Mutant;
 MakeHome home_of(const sim::Options& options)
 {
     return [options](std::string&) {
-        const Provider reference{IommuProviderStart, IommuProviderStop,
-                                 IoGetIommuInterface, IoGetIommuInterfaceEx,
-                                 IommuProviderDisplay};
         return std::unique_ptr<Home, void (*)(Home*)>(
-            new sim::Machine(reference, options),
+            new sim::Machine(linked_provider(), options),
             [](Home* h) { delete static_cast<sim::Machine*>(h); });
     };
 }
@@ -136,8 +134,7 @@ void hunt_all(const iommu::driver::MutantList& mutants, const std::vector<Kind>&
 bool sound(const std::vector<Kind>& kinds, const RunOptions& run)
 {
     for (const auto kind : kinds) {
-        for (const auto layout : {sim::Layout::Usual, sim::Layout::TwoUnits,
-                                  sim::Layout::Wide, sim::Layout::Bridges}) {
+        for (const auto layout : sim::all_layouts) {
             const auto results =
                 run_rules(home_of({.kind = kind, .layout = layout}), run);
             if (first_failure(results) != nullptr) {

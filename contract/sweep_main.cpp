@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "contract/reference.hpp"
 #include "contract/sim/machine.hpp"
 #include "contract/test.hpp"
 
@@ -162,13 +163,10 @@ bool sweep(sim::Machine& machine, bool pasids, const Call& call)
     return false;
 }
 
-bool run(Kind kind)
+bool run(Kind kind, sim::Layout layout)
 {
-    const Provider reference{IommuProviderStart, IommuProviderStop,
-                                  IoGetIommuInterface, IoGetIommuInterfaceEx,
-                                  IommuProviderDisplay};
-    sim::Machine machine(reference, {.kind = kind});
-    std::cout << name_of(kind) << "\n";
+    sim::Machine machine(linked_provider(), {.kind = kind, .layout = layout});
+    std::cout << name_of(kind) << ", " << sim::name_of(layout) << "\n";
     const bool pasids = kind != Kind::Q35;
     bool good = true;
     for (const auto& call : calls(pasids)) {
@@ -182,8 +180,10 @@ bool run(Kind kind)
 int main()
 {
     bool good = true;
-    for (const auto kind : {Kind::Virt, Kind::Q35, Kind::Q35Scalable}) {
-        good = run(kind) && good;
+    for (const auto kind : all_kinds) {
+        for (const auto layout : sim::all_layouts) {
+            good = run(kind, layout) && good;
+        }
     }
     return good ? 0 : 1;
 }

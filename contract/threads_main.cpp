@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "contract/reference.hpp"
 #include "contract/sim/machine.hpp"
 #include "contract/test.hpp"
 
@@ -108,12 +109,9 @@ void comer_and_goer(Shared& s, PIOMMU_DMA_DEVICE device)
     }
 }
 
-bool run(Kind kind)
+bool run(Kind kind, sim::Layout layout)
 {
-    const Provider reference{IommuProviderStart, IommuProviderStop,
-                                  IoGetIommuInterface, IoGetIommuInterfaceEx,
-                                  IommuProviderDisplay};
-    sim::Machine machine(reference, {.kind = kind});
+    sim::Machine machine(linked_provider(), {.kind = kind, .layout = layout});
     if (const char* error = machine.start(); error != nullptr) {
         std::cout << error << "\n";
         return false;
@@ -141,8 +139,8 @@ bool run(Kind kind)
     for (auto& thread : threads) {
         thread.join();
     }
-    std::cout << name_of(kind) << ": " << threads.size() << " threads, "
-              << s.mistakes << " mistakes, " << machine.irql_violations()
+    std::cout << name_of(kind) << ", " << sim::name_of(layout) << ": " << threads.size()
+              << " threads, " << s.mistakes << " mistakes, " << machine.irql_violations()
               << " calls above their level\n";
     return s.mistakes == 0 && machine.irql_violations() == 0;
 }
@@ -152,8 +150,10 @@ bool run(Kind kind)
 int main()
 {
     bool good = true;
-    for (const auto kind : {Kind::Virt, Kind::Q35, Kind::Q35Scalable}) {
-        good = run(kind) && good;
+    for (const auto kind : all_kinds) {
+        for (const auto layout : sim::all_layouts) {
+            good = run(kind, layout) && good;
+        }
     }
     return good ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "contract/reference.hpp"
 #include "contract/runner.hpp"
 #include "contract/sim/machine.hpp"
 #include "driver/mutant.hpp"
@@ -24,9 +25,7 @@ Lines run(Kind kind, sim::Layout layout)
     std::vector<std::string> findings;
     Lines out;
     const sim::Options options{.kind = kind, .layout = layout, .findings = &findings};
-    const Provider reference{IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
-                             IoGetIommuInterfaceEx, IommuProviderDisplay};
-    sim::Machine machine(reference, options);
+    sim::Machine machine(linked_provider(), options);
     const MakeHome home = [&](std::string&) {
         return std::unique_ptr<Home, void (*)(Home*)>(&machine, [](Home*) {});
     };
@@ -112,9 +111,7 @@ int record(const char* path, const char* name, unsigned rule)
     }
     std::vector<std::string> findings;
     const sim::Options options{.findings = &findings, .record = path};
-    const Provider reference{IommuProviderStart, IommuProviderStop, IoGetIommuInterface,
-                             IoGetIommuInterfaceEx, IommuProviderDisplay};
-    sim::Machine machine(reference, options);
+    sim::Machine machine(linked_provider(), options);
     const MakeHome home = [&](std::string&) {
         return std::unique_ptr<Home, void (*)(Home*)>(&machine, [](Home*) {});
     };

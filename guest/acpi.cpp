@@ -71,23 +71,33 @@ const std::uint8_t* Acpi::table(const char* signature, std::size_t& size) const
     return nullptr;
 }
 
-bool Acpi::has_smmu(std::uint32_t requester) const
+namespace {
+
+// The SMMUv3 a PCI function of segment 0 is behind.
+bool smmu_of(const std::uint8_t* table, std::size_t size, std::uint32_t requester,
+             driver::Iort::Smmu& smmu)
 {
-    std::size_t size = 0;
-    const auto* firmware = table("IORT", size);
     driver::Iort iort;
-    if (firmware == nullptr || !iort.open(firmware, size)) {
-        return false;
-    }
     WdmDeviceIdentity function{};
     function.requester_id = requester;
     driver::InputIds ids;
-    for (driver::Iort::Smmu smmu; iort.next_unit(smmu);) {
+    const bool sound = table != nullptr && iort.open(table, size);
+    while (sound && iort.next_unit(smmu)) {
         if (iort.find_device(smmu, function, ids)) {
             return true;
         }
     }
     return false;
+}
+
+}  // namespace
+
+bool Acpi::has_smmu(std::uint32_t requester) const
+{
+    std::size_t size = 0;
+    const auto* firmware = table("IORT", size);
+    driver::Iort::Smmu smmu;
+    return smmu_of(firmware, size, requester, smmu);
 }
 
 // DEN 0049 3.1.1.3 "Named component node" and 3.1.1 "ID mapping".
@@ -97,9 +107,8 @@ bool Acpi::add_component(const char* path, std::uint32_t first_input, std::uint3
     constexpr std::size_t fixed = 29, mapping_size = 20;
     std::size_t size = 0;
     const auto* firmware = table("IORT", size);
-    driver::Iort iort;
     driver::Iort::Smmu smmu;
-    if (firmware == nullptr || !iort.open(firmware, size) || !iort.next_unit(smmu)) {
+    if (!smmu_of(firmware, size, stream, smmu)) {
         return false;
     }
     const auto name = __builtin_strlen(path) + 1;

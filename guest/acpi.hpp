@@ -20,7 +20,7 @@ public:
 
     // The machine has no ACPI device that does DMA.  A copy of the IORT gets a named
     // component whose input ids are the StreamIDs `stream` and following, which belong to
-    // PCI functions.  False: no room, or no SMMU in the IORT.
+    // the PCI functions with these requester ids.  False: no room, or no SMMU has them.
     bool add_component(const char* path, std::uint32_t first_input, std::uint32_t ids,
                        std::uint32_t stream);
 

@@ -21,6 +21,8 @@ enum class Layout : std::uint8_t {
     Wide,      // StreamIDs of 20 bits, as large SMMUv3s have; on x64 as usual
     Bridges,   // PCI devices behind bridges
 };
+inline constexpr Layout all_layouts[] = {Layout::Usual, Layout::TwoUnits, Layout::Wide,
+                                         Layout::Bridges};
 const char* name_of(Layout layout);
 bool layout_of(const char* name, Layout& layout);
 
