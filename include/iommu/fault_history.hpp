@@ -58,7 +58,7 @@ public:
     void set_filter(const Filter& filter);
     std::string filter() const;
 
-    // The note's serial number; an access that goes on keeps the one it has.
+    // The note's serial number.
     std::uint64_t note(RefusedNote note);
     // The access of that note was refused up to `last` as well, in the same page.  Takes
     // no lock: QEMU comes once for each piece.
@@ -79,7 +79,6 @@ public:
 
 private:
     bool matches(const RefusedNote& note) const;
-    static bool continues(const RefusedNote& before, const RefusedNote& now);
     Iova end(const RefusedNote& note) const;
 
     // What an end says is of no note but the one whose serial it has.

@@ -40,18 +40,6 @@ bool FaultHistory::matches(const RefusedNote& n) const
            (!f.access || *f.access == n.access.access);
 }
 
-// As common/pieces.hpp, but for refusals without a record as well.
-bool FaultHistory::continues(const RefusedNote& before, const RefusedNote& now)
-{
-    const auto& a = before.access;
-    const auto& b = now.access;
-    const auto step = b.address.value - before.last.value;
-    return b.delivery == Delivery::Pieces && before.requester == now.requester &&
-           before.event == now.event && a.access == b.access &&
-           a.substream == b.substream && step != 0 && step <= 8 &&
-           before.last.value >> 12 == b.address.value >> 12;
-}
-
 Iova FaultHistory::end(const RefusedNote& note) const
 {
     const auto end = ends_[note.serial % kept].load(std::memory_order_relaxed);
@@ -67,11 +55,6 @@ std::uint64_t FaultHistory::note(RefusedNote n)
     {
         const std::lock_guard guard(lock_);
         n.last = n.access.address;
-        auto* newest = total_ == 0 ? nullptr : &notes_[(total_ - 1) % kept];
-        if (newest != nullptr && continues(*newest, n)) {
-            newest->last = n.last;
-            return newest->serial;
-        }
         n.serial = total_;
         const auto now = std::chrono::system_clock::now().time_since_epoch();
         n.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();

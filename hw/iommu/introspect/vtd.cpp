@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A VT-d unit asked about itself: docs/specs/introspection.rst.
+#include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/introspect/fields.hpp"
 #include "hw/iommu/introspect/vtd_interrupt.hpp"
 #include "hw/iommu/introspect/vtd_views.hpp"
@@ -186,7 +187,12 @@ void Vtd::Refusals::refused(const Fault& fault, bool muted)
 {
     auto note = note_of(fault, muted);
     note.access = fault.request;
-    history.note(note);
+    RefusedPieces::set_note(history.note(note));
+}
+
+void Vtd::Refusals::refused_further(Iova last)
+{
+    history.extend(RefusedPieces::note(), last);
 }
 
 // VT-d 11.4.7.6, field FI: the interrupt index stands where an address does.

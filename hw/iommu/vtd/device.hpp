@@ -59,6 +59,7 @@ private:
         explicit Refusals(FaultHistory& to) : history(to) {}
         void refused(const Fault& fault, bool muted) override;
         void refused(const InterruptFault& fault, bool muted) override;
+        void refused_further(Iova last) override;
         FaultHistory& history;
     };
 

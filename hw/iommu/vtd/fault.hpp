@@ -38,6 +38,8 @@ class RefusalListener {
 public:
     virtual void refused(const Fault& fault, bool muted) = 0;
     virtual void refused(const InterruptFault& fault, bool muted) = 0;
+    // The access this thread was refused last goes on, refused, up to here.
+    virtual void refused_further(Iova) {}
 
 protected:
     ~RefusalListener() = default;

@@ -3,6 +3,7 @@
 // IOTLB.
 #include "hw/iommu/vtd/translator.hpp"
 
+#include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/vtd/requester.hpp"
 
 namespace iommu::vtd {
@@ -163,6 +164,14 @@ Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
 Stream::Result Translator::refuse(Requester& r, const Transaction& t, FaultReason reason,
                                   bool muted)
 {
+    // VT-d 7.2.1: while its first fault is pending, a source's next ones are collapsed
+    // into it; the pieces of one DMA need not even try.
+    if (RefusedPieces::continues(&r, t, answers_epoch_.now())) {
+        if (listener_ != nullptr) {
+            listener_->refused_further(t.address);
+        }
+        return Stream::Result::Refused;
+    }
     const Fault fault{reason, r.id, t};
     if (listener_ != nullptr) {
         listener_->refused(fault, muted);

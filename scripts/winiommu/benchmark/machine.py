@@ -52,10 +52,13 @@ class Machine:
 
     def run(self, operation, **registers):
         """Nanoseconds, and how many accesses succeeded."""
-        for name, value in registers.items():
+        for name, value in {"threads": 1, "pages": 1, **registers}.items():
             self.set(globals()[name.upper()], value)
         self.set(RUN, operation)
-        return self.qtest.readq(self.bar + NS), self.qtest.readq(self.bar + DONE)
+        ns = self.qtest.readq(self.bar + NS)
+        if ns == 0:
+            raise QtestError(f"{self.impl}: winiommu-bench ran nothing: {operation}, {registers}")
+        return ns, self.qtest.readq(self.bar + DONE)
 
     def close(self):
         self.qtest.close()

@@ -3,6 +3,7 @@
 // each that matches.
 #include <gtest/gtest.h>
 
+#include "hw/iommu/common/pieces.hpp"
 #include "tests/unit/smmuv3/board.hpp"
 
 using namespace iommu;
@@ -47,20 +48,6 @@ TEST_F(History, KeepsTheLastOfThemInOrder)
     EXPECT_GT(look.notes.back().wall_ns, 1'600'000'000'000'000'000);
     EXPECT_EQ(look.by_requester.at(8), 1000u);
     EXPECT_EQ(look.by_event.at(0x10), 1000u);
-}
-
-TEST_F(History, AnAccessInPiecesIsOneOfAPage)
-{
-    for (std::uint64_t at = 0x1ff0; at < 0x2010; at += 4) {
-        refuse(at, Delivery::Pieces);
-    }
-    const auto look = history.look();
-    ASSERT_EQ(look.notes.size(), 2u);  // a transaction does not cross a page
-    EXPECT_EQ(look.notes[0].last, Iova{0x1ffc});
-    EXPECT_EQ(look.notes[1].access.address, Iova{0x2000});
-    refuse(0x5000);
-    refuse(0x5004);  // whole accesses, however near
-    EXPECT_EQ(history.look().total, 4u);
 }
 
 TEST_F(History, AnAccessThatGoesOnHasAnotherEndAndIsNoOtherNote)
@@ -138,6 +125,41 @@ TEST(Introspect_History, OfAnSmmuHoldsEventsAndSilentRefusals)
     EXPECT_EQ(look.notes[1].words, 0u);
     EXPECT_FALSE(look.notes[1].recorded);
     EXPECT_EQ(look.notes[1].access.address, Iova{0x5000});
+}
+
+// Also one that software is not told of: GBPA.ABORT.
+TEST(Introspect_History, OfAnAccessInPiecesHasOneNoteForEachPage)
+{
+    for (const std::uint32_t gbpa : {0u, 1u << 31 | 1u << 20}) {
+        iommu::test::Board b;
+        if (gbpa == 0) {
+            b.enable_eventq(4);
+            b.refuse_all_streams();
+        } else {
+            b.w32(iommu::test::GBPA, gbpa);
+        }
+        RefusedPieces::begin();
+        auto* stream = b.smmu.stream(7, nullptr);
+        const auto ask = [&](std::uint64_t at, Delivery delivery) {
+            Transaction t;
+            t.address = Iova{at};
+            t.delivery = delivery;
+            Translation out;
+            EXPECT_EQ(stream->translate(t, out), Stream::Result::Refused);
+        };
+        for (std::uint64_t at = 0x1ff0; at < 0x2010; at += 4) {
+            ask(at, Delivery::Pieces);
+        }
+        const auto look = b.smmu.history().look();
+        ASSERT_EQ(look.notes.size(), 2u);  // a transaction does not cross a page
+        EXPECT_EQ(look.notes[0].access.address, Iova{0x1ff0});
+        EXPECT_EQ(look.notes[0].last, Iova{0x1ffc});
+        EXPECT_EQ(look.notes[1].access.address, Iova{0x2000});
+        EXPECT_EQ(look.notes[1].last, Iova{0x200c});
+        ask(0x5000, Delivery::Whole);
+        ask(0x5004, Delivery::Whole);  // however near
+        EXPECT_EQ(b.smmu.history().look().total, 4u);
+    }
 }
 
 TEST(Introspect_History, OptionsThatAreWrongChangeNothing)
