@@ -144,14 +144,24 @@ TEST_F(WiniommuDma, MsixMessageIsWrittenWhereTheTableSays)
     EXPECT_EQ(machine->read32(ram + 0x5004), 0u);
 }
 
+// QEMU 10.2's aspeed-pcie-rc says for every machine of its binary that messages work, so
+// what a function of QEMU's own offers is what this one is to offer.
 TEST_F(WiniommuDma, WorksWhereMessagesDoNot)
 {
-    boot_one({"-M", "virt,gic-version=3,its=off", "-device", "winiommu-dma,addr=4"});
-    for (unsigned capability = dma->read_config(0x34) & 0xff; capability != 0;
-         capability = dma->read_config(capability) >> 8 & 0xff) {
-        EXPECT_NE(dma->read_config(capability) & 0xff, 0x05u) << "MSI";
-        EXPECT_NE(dma->read_config(capability) & 0xff, 0x11u) << "MSI-X";
-    }
+    boot_one({"-M", "virt,gic-version=3,its=off", "-device", "winiommu-dma,addr=4",
+              "-device", "virtio-serial-pci,addr=5"});
+    const auto offers = [&](unsigned device, unsigned id) {
+        const auto devfn = Function{0, device, 0}.devfn();
+        unsigned at = config->read32(0, devfn, 0x34) & 0xff;
+        while (at != 0 && (config->read32(0, devfn, at) & 0xff) != id) {
+            at = config->read32(0, devfn, at) >> 8 & 0xff;
+        }
+        return at != 0;
+    };
+    ASSERT_EQ(config->read32(0, Function{0, 5, 0}.devfn(), 0) & 0xffff, 0x1af4u);
+    const bool messages = offers(5, 0x11);
+    EXPECT_EQ(offers(4, 0x11), messages) << "MSI-X";
+    EXPECT_EQ(offers(4, 0x05), messages) << "MSI";
     dma->w32(0xc0, 0);
     EXPECT_EQ(dma->fill(ram, 8, 0x1234), Endpoint::done);
     EXPECT_EQ(machine->read64(ram), 0x1234u);
