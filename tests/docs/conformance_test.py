@@ -54,12 +54,14 @@ class Pages(unittest.TestCase):
                 with self.subTest(page=page, test=".".join(pair)):
                     self.assertTrue(pair in self.defined, "there is no such test")
 
-    def test_every_feature_of_the_vtd_has_a_test(self):
-        features = rows((paths.REPO / "docs/conformance/vtd.rst").read_text(encoding="utf-8"))
-        self.assertGreater(len(features), 50)
-        for feature, tests in features:
-            with self.subTest(feature=feature):
-                self.assertTrue(tests)
+    def test_every_feature_has_a_test(self):
+        for page, least in ("smmuv3", 50), ("vtd", 50):
+            text = (paths.REPO / "docs/conformance" / f"{page}.rst").read_text(encoding="utf-8")
+            features = rows(text.partition("Where other models differ")[0])
+            self.assertGreater(len(features), least, page)
+            for feature, tests in features:
+                with self.subTest(page=page, feature=feature):
+                    self.assertTrue(tests)
 
     def test_the_places_where_qemu_differs_have_theirs(self):
         numbers = {int(n) for suite, _ in self.defined for n in re.findall(r"(?<=_)B(\d+)_", suite)}
