@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "driver/vtd/dmar.hpp"
 #include "guest/acpi.hpp"
 #include "guest/cpu.hpp"
 #include "guest/mmio.hpp"
@@ -165,13 +166,29 @@ const char* Guest::open(Acpi& acpi, std::uint64_t memory, std::uint64_t size,
     return sort_endpoints(find_endpoints(acpi, endpoints_, room));
 }
 
+// Whether the DMAR puts a PCI function of segment 0 behind a unit.
+bool Guest::has_unit(std::uint32_t requester) const
+{
+    driver::Dmar dmar;
+    WdmDeviceIdentity function{};
+    function.requester_id = requester;
+    const bool sound = dmar.open(driver::Platform(platform_));
+    for (driver::Dmar::Unit unit; sound && dmar.next_unit(unit);) {
+        if (dmar.covers(unit, function)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // On the first bus: two functions, and on Arm three more that are an ACPI device's
 // streams.  On any other: the one that has no IOMMU in front of it, and the second of the
-// two where that is behind another SMMU.
+// two where that is behind another unit.
 const char* Guest::sort_endpoints(unsigned found)
 {
     const auto elsewhere = [&](const Endpoint& e) {
-        return e.requester() > 0xff && arm64() && acpi_->has_smmu(e.requester());
+        return e.requester() > 0xff &&
+               (arm64() ? acpi_->has_smmu(e.requester()) : has_unit(e.requester()));
     };
     bool apart = false;
     for (unsigned i = 0; i < found; ++i) {

@@ -60,6 +60,7 @@ private:
     };
     struct Callbacks;  // the WdmPlatform functions
 
+    bool has_unit(std::uint32_t requester) const;
     const char* sort_endpoints(unsigned found);
     const char* check_endpoints();
     void describe_devices();

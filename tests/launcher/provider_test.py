@@ -55,13 +55,15 @@ class Reports(unittest.TestCase):
         self.assertTrue(shown.endswith("FAIL\n"))
 
     def test_rules_that_failed_alike_are_one_line(self):
-        text = said(*((number, "failed", "the provider crashed") for number in range(1, 16)), (16, "failed", "two pages"))
+        text = said(*((number, "failed", "the provider crashed") for number in range(1, 16)), (16, "failed", "two pages"),
+                    (17, "failed", "not run: the provider hung in 5 rules before"))
         shown = report.render("text", [], [self.result(f"cat <<'END'\n{text}\nEND\nexit 1\n")])
         self.assertEqual(shown.count("the provider crashed"), 1)
         self.assertIn("FAIL rule-1 [D], rule-2 [D], ", shown)
         self.assertIn("rule-12 [D] and 3 more: the provider crashed", shown)
         self.assertIn("FAIL rule-16 [D]: two pages", shown)
         self.assertIn("\nfound out by rule-1 [D], rule-2 [D], ", shown)
+        self.assertIn("rule-12 [D] and 4 more\nFAIL", shown)
         self.assertNotIn("console", shown)
 
     def test_what_came_out_as_before_is_not_listed_again(self):

@@ -26,7 +26,7 @@ MOST_BOOTS = 6
 # The set-ups of each machine that are checked, the default first.
 SETUPS = {"virt": ("default",), "q35": ("legacy", "scalable")}
 # These as well, by the test suite: hardware without caches, without one of the two stages, or two units.
-MORE = {"virt": ("no-tlb", "stage1", "stage2", "two"), "q35": ()}
+MORE = {"virt": ("no-tlb", "stage1", "stage2", "two"), "q35": ("two", "two-scalable")}
 BOOT_FILE = {"aarch64": "BOOTAA64.EFI", "x86_64": "BOOTX64.EFI"}
 BREAKAGES = ("iommu", "endpoint")
 

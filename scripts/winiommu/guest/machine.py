@@ -53,6 +53,8 @@ MACHINES = {
         "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
         {
             "legacy": Variant(), "scalable": Variant("scalable-mode=on"),
+            "two": Variant(boots=("uefi",), second=True),
+            "two-scalable": Variant("scalable-mode=on", ("uefi",), second=True),
             "protected": Variant("dma-protection=on,external-ports=port1:port2", external=True),
             "verified": Variant("verify=log", ("bios",), verified=True),
             "verified-scalable": Variant("scalable-mode=on,verify=log", ("bios",), verified=True),
@@ -149,7 +151,11 @@ def machine_options(one):
 def iommu_options(one, directory=None):
     record = f"record={directory / RECORD}" if one.setup.verified and directory else ""
     argv = ["-device", ",".join(filter(None, [one.machine.device, one.setup.options, record]))]
-    return argv + (["-device", f"{one.machine.device},primary-bus=pcie.1"] if one.setup.second else [])
+    if one.setup.second:
+        # Of VT-d's units the first brings the others' settings.
+        more = one.machine.device + ("-unit" if one.machine.name == "q35" else "")
+        argv += ["-device", f"{more},primary-bus=pcie.1"]
+    return argv
 
 
 def buses(one):

@@ -84,8 +84,9 @@ def _contracts_text(contracts):
 
 
 def _failed_rules(contracts):
-    """Each rule that failed somewhere, once."""
-    return list({one.number: one for result in contracts for one in result.all() if one.outcome == contract.FAILED}.values())
+    """Each rule that failed somewhere, once; not those that were never tried."""
+    return list({one.number: one for result in contracts for one in result.all()
+                 if one.outcome == contract.FAILED and not one.message.startswith("not run: ")}.values())
 
 
 def text(results, contracts=()):
@@ -104,8 +105,8 @@ def text(results, contracts=()):
     if contracts:
         counts = [sum(result.count(kind) for result in contracts) for kind in (contract.PASSED, contract.FAILED)]
         lines.append(f"the Windows contract on {len(contracts)} machines, {counts[0]} rules passed, {counts[1]} failed")
-        if counts[1]:
-            lines.append(f"found out by {_named(_failed_rules(contracts))}")
+        if found := _failed_rules(contracts):
+            lines.append(f"found out by {_named(found)}")
     lines.append("PASS" if passed(results, contracts) else "FAIL")
     return "\n".join(lines) + "\n"
 
