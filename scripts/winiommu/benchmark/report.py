@@ -7,6 +7,13 @@ import statistics
 IMPLS = ("none", "null", "qemu", "winiommu")
 
 
+def _iqr(samples):
+    if len(samples) < 2:
+        return 0.0
+    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return high - low
+
+
 class Figures:
     def __init__(self, device):
         self.device = device
@@ -23,13 +30,17 @@ class Figures:
         return statistics.median(samples) if samples else None
 
     def iqr(self, impl, case, point):
-        samples = self._samples[(case, point)][impl]
-        if len(samples) < 2:
-            return 0.0
-        low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-        return high - low
+        return _iqr(self._samples[(case, point)][impl])
+
+    def paired(self, impl, over, case, point):
+        """The ratio of each turn: what the machine does meanwhile, it does to both."""
+        samples = self._samples.get((case, point), {})
+        return [a / b for a, b in zip(samples.get(impl, ()), samples.get(over, ()))]
 
     def ratio(self, impl, over, case, point, over_case=None, over_point=None):
+        if over_case is None and over_point is None:
+            turns = self.paired(impl, over, case, point)
+            return statistics.median(turns) if turns else None
         a = self.median(impl, case, point)
         b = self.median(over, over_case or case, over_point or point)
         return a / b if a is not None and b else None
@@ -44,7 +55,7 @@ class Figures:
     def table(self):
         lines = [f"{self.device}, nanoseconds, median (interquartile range)",
                  f"{'case':8} {'point':16}" + "".join(f"{i:>20}" for i in IMPLS)
-                 + f"{'ours/null':>11}{'qemu/ours':>11}"]
+                 + f"{'ours/null':>16}{'qemu/ours':>16}"]
         for case, point in self._samples:
             row = f"{case:8} {point:16}"
             for impl in IMPLS:
@@ -52,8 +63,9 @@ class Figures:
                 row += f"{'-':>20}" if ns is None else (
                     f"{ns:12.1f} ({self.iqr(impl, case, point):.1f})".rjust(20))
             for a, b in (("winiommu", "null"), ("qemu", "winiommu")):
-                value = self.ratio(a, b, case, point)
-                row += f"{'-':>11}" if value is None else f"{value:10.2f}x"
+                turns = self.paired(a, b, case, point)
+                row += f"{'-':>16}" if not turns else (
+                    f"{statistics.median(turns):.2f}x ({_iqr(turns):.2f})".rjust(16))
             lines.append(row)
         return "\n".join(lines)
 

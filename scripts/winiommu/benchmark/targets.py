@@ -20,8 +20,7 @@ def smmuv3(figures, events):
         lines.append(judge(f"{case}: translation over no IOMMU",
                            f.ratio("winiommu", "none", case, "xl-64"), 1.1))
     lines += invalidation_targets(f, "s1-4k")
-    one = f.ratio("winiommu", "winiommu", "s1-4k", "rd64-1024", over_point="rd64-1024-2thr")
-    lines.append(judge("s1-4k: throughput of two threads over one", one, 1.6, at_most=False))
+    lines.append(second_thread(f, "s1-4k"))
     lines.append(judge("one failing DMA over the deny floor",
                        f.ratio("winiommu", "null", "s1-4k", "fault-rd64"), 3))
     lines.append(judge("event records a failing DMA", events, 1))
@@ -47,10 +46,22 @@ def vtd(figures, events):
     first = next(iter(f.cases()))
     lines.append(judge("bypass: translation over no IOMMU",
                        f.ratio("winiommu", "none", "bypass", "xl-64"), 1.1))
-    one = f.ratio("winiommu", "winiommu", first, "rd64-1024", over_point="rd64-1024-2thr")
-    lines.append(judge(f"{first}: throughput of two threads over one", one, 1.6, at_most=False))
+    lines.append(second_thread(f, first))
     lines.append(judge("fault records a failing DMA", events, 1))
     return lines
+
+
+def second_thread(f, case):
+    """1.6 times the throughput of one thread where no IOMMU gives 1.8 times: how much the two
+    cores of a machine are worth together is the machine's affair."""
+    def gain(impl):
+        return f.ratio(impl, impl, case, "rd64-1024", over_point="rd64-1024-2thr")
+
+    ours, none = gain("winiommu"), gain("none")
+    value = ours / none if ours and none else None
+    shown = f" ({ours:.2f}x where no IOMMU gives {none:.2f}x)" if value else ""
+    return judge(f"{case}: throughput that a second thread adds, over no IOMMU's{shown}", value,
+                 0.88, at_most=False)
 
 
 def invalidation_targets(f, case):
