@@ -191,6 +191,15 @@ TEST_F(Vtd_Firmware, TheUnitHasAProximityDomain)
     refuse(all, "proximity-domain=2: the machine has no such NUMA node");
 }
 
+// VT-d 8.5 "Root Port ATS Capability Reporting Structure": ALL_PORTS is flag 0.
+TEST_F(Vtd_Firmware, EveryRootPortMayHaveAts)
+{
+    boot({"-device", "winiommu-vtd,device-iotlb=on"});
+    EXPECT_EQ(structure(dmar(), 2), (Bytes{2, 0, 8, 0, 1, 0, 0, 0}));
+    boot({"-device", "winiommu-vtd"});
+    EXPECT_TRUE(structure(dmar(), 2).empty());
+}
+
 // VT-d 8.8 "SoC Integrated Address Translation Cache Reporting Structure": ATC_REQUIRED
 // is flag 0, the scopes are endpoints.
 TEST_F(Vtd_Firmware, IntegratedFunctionsWithCachesAreListed)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // VT-d 8.3 "DMA Remapping Hardware Unit Definition Structure": two units, each with
 // registers, tables and records of its own, and each function behind one of them.
+#include <unistd.h>
+
 #include <stdexcept>
 
 #include "tests/qtest/fw_cfg.hpp"
@@ -48,12 +50,23 @@ protected:
                 "-device", "winiommu-dma,bus=pcie.0,addr=4",
                 "-device", "winiommu-dma,bus=rp,addr=0"};
     }
-    void boot_both(const std::string& options = "")
+    void boot_both(const std::string& options = "",
+                   const std::vector<std::string>& more = {})
     {
-        boot(machine_with(options, "winiommu-vtd-unit,primary-bus=far"));
+        auto all = machine_with(options, "winiommu-vtd-unit,primary-bus=far");
+        all.insert(all.end(), more.begin(), more.end());
+        boot(all);
         if (!machine) {
             throw std::runtime_error("no machine");
         }
+    }
+    void start(const std::string& options = "")
+    {
+        boot_both(options);
+        connect();
+    }
+    void connect()
+    {
         open_bridge(*config, port, {0x11, 0x11, far_window, 0x100000});
         near = std::make_unique<Endpoint>(*machine, *config, here, q35::pci_window);
         far = std::make_unique<Endpoint>(*machine, *config, there, far_window);
@@ -116,7 +129,7 @@ protected:
 
 TEST_F(Vtd_Units, Vtd_11_4_EachHasItsRegisters)
 {
-    boot_both(",aw-bits=39,fault-records=3");
+    start(",aw-bits=39,fault-records=3");
     EXPECT_EQ(machine->read32(second + VER), 0x10u);
     EXPECT_EQ(machine->read64(second + CAP), machine->read64(first + CAP));
     EXPECT_EQ(machine->read64(second + ECAP), machine->read64(first + ECAP));
@@ -130,7 +143,7 @@ TEST_F(Vtd_Units, Vtd_11_4_EachHasItsRegisters)
 
 TEST_F(Vtd_Units, Vtd_3_4_1_AFunctionIsTranslatedByTheTablesOfItsUnit)
 {
-    boot_both();
+    start();
     translate_both();
     machine->write64(near_tables.data, 0x1111);
     machine->write64(far_tables.data, 0x2222);
@@ -145,7 +158,7 @@ TEST_F(Vtd_Units, Vtd_3_4_1_AFunctionIsTranslatedByTheTablesOfItsUnit)
 
 TEST_F(Vtd_Units, Vtd_3_4_1_AUnitThatIsOffTranslatesNothingWhateverTheOtherDoes)
 {
-    boot_both();
+    start();
     translate(first, near_tables, here);
     machine->write64(far_tables.data, 0x2222);
     EXPECT_EQ(far->read(far_tables.data, 8), Endpoint::done);
@@ -155,7 +168,7 @@ TEST_F(Vtd_Units, Vtd_3_4_1_AUnitThatIsOffTranslatesNothingWhateverTheOtherDoes)
 
 TEST_F(Vtd_Units, Vtd_7_2_1_AFaultIsRecordedWhereTheFunctionIs)
 {
-    boot_both();
+    start();
     translate_both();
     EXPECT_EQ(far->fill(iova + 0x1000, 8, 1), Endpoint::aborted);
     EXPECT_EQ(machine->read32(first + FSTS), 0u);
@@ -170,7 +183,7 @@ TEST_F(Vtd_Units, Vtd_7_2_1_AFaultIsRecordedWhereTheFunctionIs)
 
 TEST_F(Vtd_Units, Vtd_5_1_MessagesOfAFunctionTakeTheEntriesOfItsUnit)
 {
-    boot_both();
+    start();
     translate_both();
     remap(first, near_tables);
     remap(second, far_tables);
@@ -187,7 +200,7 @@ TEST_F(Vtd_Units, Vtd_5_1_MessagesOfAFunctionTakeTheEntriesOfItsUnit)
 
 TEST_F(Vtd_Units, Vtd_5_1_ACompatibilityMessageIsBlockedByTheUnitOfItsFunction)
 {
-    boot_both();
+    start();
     remap(second, far_tables);
     EXPECT_EQ(far->fill(forged, 4, 0x51), Endpoint::aborted);
     EXPECT_FALSE(requested(0x51));
@@ -195,6 +208,29 @@ TEST_F(Vtd_Units, Vtd_5_1_ACompatibilityMessageIsBlockedByTheUnitOfItsFunction)
     EXPECT_EQ(machine->read32(first + FSTS), 0u);
     EXPECT_EQ(near->fill(forged, 4, 0x52), Endpoint::done) << "the first remaps nothing";
     EXPECT_TRUE(requested(0x52));
+}
+
+// Each has its state: what the first has is not what the second gets.
+TEST_F(Vtd_Units, BothMigrate)
+{
+    const auto file =
+        ::testing::TempDir() + "winiommu-vtd-units." + std::to_string(::getpid());
+    start();
+    translate_both();
+    EXPECT_EQ(far->fill(iova + 0x1000, 8, 1), Endpoint::aborted);
+    ASSERT_TRUE(machine->migrate_to(file));
+    boot_both("", {"-incoming", "defer"});
+    ASSERT_TRUE(machine->migrate_from(file)) << machine->output();
+    ::unlink(file.c_str());
+    EXPECT_EQ(machine->read64(first + RTADDR), near_tables.root);
+    EXPECT_EQ(machine->read64(second + RTADDR), far_tables.root);
+    EXPECT_EQ(machine->read32(first + FSTS), 0u);
+    EXPECT_EQ(machine->read64(second + FRCD + 8), 0x8000'0005'0000'1100u);
+    connect();
+    EXPECT_EQ(near->fill(iova, 8, 0x4444), Endpoint::done);
+    EXPECT_EQ(far->fill(iova, 8, 0x5555), Endpoint::done);
+    EXPECT_EQ(machine->read64(near_tables.data), 0x4444u);
+    EXPECT_EQ(machine->read64(far_tables.data), 0x5555u);
 }
 
 // The two structures, whole: the second lists the root port for all that is below it, and
