@@ -192,6 +192,39 @@ class DmarFlags(unittest.TestCase):
                          [False, True, False, False, False])
 
 
+class Ats(unittest.TestCase):
+    """PCIe 10.5.1: id 0fh version 1, capability at 4, control at 6 with Enable in bit 15."""
+
+    @staticmethod
+    def config(control, header=0x0001000f):
+        other = struct.pack("<I", 0x1081001b) + bytes(4)  # PASID, and the next at 108h
+        return bytes(0x100) + other + struct.pack("<IHH", header, 0x60, control) + bytes(0xef0)
+
+    def verdicts(self, disk, endpoint):
+        lines = {"disk": [["vda", "0000:00:03.0", "1"]],
+                 "pci": [["0000:11:00.0", *checks.ENDPOINT_ID, "-", "3", "DMA"]]}
+        made = console.Transcript(lines, {"config/0000:00:03.0": disk, "config/0000:11:00.0": endpoint})
+        result = checks.Result(machine.case("q35", "bios", variant="two-ats"))
+        checks._check_ats(result, made)
+        return [check.passed for check in result.checks]
+
+    def test_verdicts(self):
+        on, off = self.config(0x8000), self.config(0x001f)
+        self.assertEqual(self.verdicts(on, on), [True, True])
+        self.assertEqual(self.verdicts(off, on), [False, True])
+        self.assertEqual(self.verdicts(on, b""), [True, False])
+        self.assertEqual(self.verdicts(on, self.config(0x8000, 0x00010010)), [True, False])
+        self.assertEqual(self.verdicts(on, on[:0x10c]), [True, False])
+
+    def test_a_list_that_bites_its_tail_ends(self):
+        self.assertFalse(checks.ats_enabled(bytes(0x100) + struct.pack("<I", 0x1001001b) + bytes(0xefc)))
+
+    def test_without_disks_and_functions_nothing_passes(self):
+        result = checks.Result(machine.case("q35", "bios", variant="two-ats"))
+        checks._check_ats(result, console.Transcript())
+        self.assertEqual([check.passed for check in result.checks], [False, False])
+
+
 class Addresses(unittest.TestCase):
     def test_they_are_canonical_for_39_bits_and_differ(self):
         for seed in range(50):

@@ -51,6 +51,10 @@ class Vtd(unittest.TestCase):
         (one,) = features.announced(VTD.format(self.CAP, self.ECAP | 1 << 43), "scalable")
         self.assertEqual(one.lacks, ())
 
+    def test_device_tlbs_are_wanted_where_ats_is(self):
+        self.assertEqual(features.announced(VTD.format(self.CAP, self.ECAP), "two-ats")[0].lacks, ("Device-TLBs",))
+        self.assertEqual(features.announced(VTD.format(self.CAP, self.ECAP | 1 << 2), "two-ats")[0].lacks, ())
+
     def test_what_is_missing_is_named(self):
         # A unit with 39 bits that announces its walks as non-coherent.
         (one,) = features.announced(VTD.format(0xd2008c22260206, 0xf00f4a))

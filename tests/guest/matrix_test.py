@@ -20,6 +20,7 @@ class Validate(unittest.TestCase):
         self.assertEqual(names(matrix.validate("all", "dt")), ["virt-dt-6.12"])
         self.assertEqual(names(matrix.validate("q35")), ["q35-uefi-6.12", "q35-bios-6.12-scalable"])
         self.assertEqual(names(matrix.validate("virt", variant="two")), ["virt-acpi-6.12-two"])
+        self.assertEqual(names(matrix.validate("q35", variant="two-ats")), ["q35-bios-6.12-two-ats"])
         self.assertEqual(names(matrix.validate("q35", variant="scalable")),
                          ["q35-uefi-6.12-scalable", "q35-bios-6.12-scalable"])
 

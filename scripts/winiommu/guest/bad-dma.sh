@@ -33,6 +33,11 @@ claim_endpoint() {
     read -r bar rest <"$endpoint/resource"
 }
 
+# ATTR: past the cache that a function with ATS asks, which would be told "no right" and not even try.
+go_untranslated() {
+    [ $(($(register 8) >> 8 & 1)) = 0 ] || program 0x4c 0x20
+}
+
 attempt() { # read|write iova
     case $1 in
     read) program64 0x20 "$2"; command=6 ;; # SRC, CHECKSUM
@@ -65,6 +70,7 @@ bad_dma() {
     find_endpoint || { say failed "no winiommu-dma function"; return; }
     claim_endpoint
     [ "$(register 0)" = 0x414D4457 ] || say failed "winiommu-dma ID reads $(register 0)"
+    go_untranslated
     for one in $(echo "$bad" | tr , ' '); do
         attempt "${one%:*}" "${one#*:}"
     done

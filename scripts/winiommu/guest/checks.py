@@ -152,6 +152,27 @@ def _check_interrupts(result, transcript):
                    f"{len(counts)} of {len(lines)} vectors, {sum(counts)} interrupts")
 
 
+def ats_enabled(config):
+    """Whether a function's configuration space has ATS, and on. PCIe 7.8.1: a capability's id [15:0], the next [31:20];
+    10.5.1 "ATS Extended Capability": id 0fh, Enable is bit 15 of the control register at 6."""
+    at = 0x100
+    while 0x100 <= at <= len(config) - 8:
+        header = int.from_bytes(config[at:at + 4], "little")
+        if header & 0xffff == 0x0f:
+            return bool(config[at + 7] >> 7)
+        at = header >> 20 if header >> 20 > at else 0
+    return False
+
+
+def _check_ats(result, transcript):
+    """Linux turned ATS on where a function and the IOMMU above it have it; every unmap then waits for the function."""
+    places = {"virtio-blk": next((words[1] for words in transcript.all("disk") if words[0] == "vda"), None),
+              "the test endpoint": next((words[0] for words in transcript.all("pci") if tuple(words[1:3]) == ENDPOINT_ID), None)}
+    for title, place in places.items():
+        config = transcript.files.get(f"config/{place}", b"")
+        result.add(f"{title} has ATS, turned on", ats_enabled(config), f"{place}: {len(config)} bytes of configuration space")
+
+
 def _check_event_interrupt(result, transcript):
     """Linux takes the SMMU's events by the kind of interrupt the device was given: an MSI of the ITS, or a wire."""
     table = transcript.files.get("interrupts", b"").decode(errors="replace").splitlines()
@@ -314,6 +335,8 @@ def _judge(result, outcome, disks, attempts, forged=None):
         _check_dmar_flags(result, transcript)
     if result.case.setup.external:
         protection.check(result, transcript)
+    if result.case.setup.ats:
+        _check_ats(result, transcript)
     if result.case.machine.name == "virt":
         _check_event_interrupt(result, transcript)
     if result.case.acpi:

@@ -19,7 +19,7 @@ SMMU_BITS = 48
 
 # VT-d 11.4.2 Capability Register, 11.4.3 Extended Capability Register.
 VTD_CAP = {34: "2 MiB pages", 35: "1 GiB pages", 39: "page-selective invalidation", 7: "caching mode"}
-VTD_ECAP = {0: "coherent walks", 1: "queued invalidation", 3: "interrupt remapping", 4: "x2APIC", 6: "pass-through",
+VTD_ECAP = {0: "coherent walks", 1: "queued invalidation", 2: "Device-TLBs", 3: "interrupt remapping", 4: "x2APIC", 6: "pass-through",
             7: "snoop control", 43: "scalable mode"}
 VTD_WANTED = (("cap", 34), ("cap", 35), ("cap", 39), ("ecap", 0), ("ecap", 1), ("ecap", 3), ("ecap", 4), ("ecap", 6),
               ("ecap", 7))
@@ -57,6 +57,7 @@ def _vtd(found, variant):
     values = {"cap": int(found.group(4), 16), "ecap": int(found.group(5), 16)}
     names = {"cap": VTD_CAP, "ecap": VTD_ECAP}
     wanted = VTD_WANTED + ((("ecap", 43),) if variant.endswith("scalable") else ())
+    wanted += (("ecap", 2),) if variant.endswith("ats") else ()
     lacks = [names[register][bit] for register, bit in wanted if not values[register] >> bit & 1]
     # MGAW [21:16] is the width less one.
     bits = (values["cap"] >> 16 & 0x3f) + 1

@@ -65,6 +65,12 @@ tell_devices() {
         [ -r "$path/iommu_group/type" ] && kind=$(cat "$path/iommu_group/type")
         say pci "${path##*/}" "$(cat "$path/vendor")" "$(cat "$path/device")" \
             "$(link_name "$path/driver")" "$(link_name "$path/iommu_group")" "$kind"
+        case "$(cat "$path/class")" in
+        0x01* | 0x00ff*) # a disk's, the endpoint's
+            cat "$path/config" >/tmp/config
+            send "config/${path##*/}" /tmp/config
+            ;;
+        esac
         [ -r "$path/removable" ] && say removable "${path##*/}" "$(cat "$path/removable")"
     done
     for path in /sys/class/iommu/*; do

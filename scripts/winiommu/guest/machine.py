@@ -12,13 +12,15 @@ from .. import ui
 class Variant:
     """A set-up of the device: its options, the ways to boot it is for (all if empty), and a second IOMMU if asked,
     over a root bus of its own, with NVMe and the test endpoint behind it; or the two behind external ports, and Linux
-    left to decide for itself whether to use the IOMMU; or the device watching Linux, with a record of what it saw."""
+    left to decide for itself whether to use the IOMMU; or the device watching Linux, with a record of what it saw; or
+    ATS for virtio-blk and the test endpoint."""
 
     options: str = ""
     boots: tuple[str, ...] = ()
     second: bool = False
     external: bool = False
     verified: bool = False
+    ats: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Machine:
     name: str
     architecture: str
     device: str
+    second: str  # the device for a further root bus; of VT-d's units the first brings the others' settings
     boots: tuple[str, ...]
     variants: dict[str, Variant]
     table: str  # the ACPI table of the IOMMU
@@ -37,7 +40,7 @@ class Machine:
 
 MACHINES = {
     "virt": Machine(
-        "virt", "aarch64", "winiommu-smmuv3", ("acpi", "dt"), {
+        "virt", "aarch64", "winiommu-smmuv3", "winiommu-smmuv3", ("acpi", "dt"), {
             "default": Variant(),
             "stage1": Variant("stage=1", ("dt",)),
             "stage2": Variant("stage=2", ("dt",)),
@@ -50,12 +53,13 @@ MACHINES = {
             "verified": Variant("verify=log", ("dt",), verified=True),
         }, "IORT", "ttyAMA0", "cortex-a57"),
     "q35": Machine(
-        "q35", "x86_64", "winiommu-vtd", ("uefi", "bios"),
+        "q35", "x86_64", "winiommu-vtd", "winiommu-vtd-unit", ("uefi", "bios"),
         {
             "legacy": Variant(), "scalable": Variant("scalable-mode=on"),
             "two": Variant(boots=("uefi",), second=True),
             "two-scalable": Variant("scalable-mode=on", ("uefi",), second=True),
             "protected": Variant("dma-protection=on,external-ports=port1:port2", external=True),
+            "two-ats": Variant("device-iotlb=on", ("bios",), second=True, ats=True),
             "verified": Variant("verify=log", ("bios",), verified=True),
             "verified-scalable": Variant("scalable-mode=on,verify=log", ("bios",), verified=True),
         }, "DMAR", "ttyS0", "max"),
@@ -134,7 +138,7 @@ def devices(qemu):
 
 
 def require_devices(one, qemu):
-    for name in (one.machine.device, ENDPOINT):
+    for name in (one.machine.device, ENDPOINT, *([one.machine.second] if one.setup.second else [])):
         if name not in devices(qemu):
             raise ui.Error(f"{qemu.name} has no device {name}: nothing to check on {one.machine.name}",
                            "run './winiommu setup', which builds QEMU with our devices")
@@ -151,11 +155,7 @@ def machine_options(one):
 def iommu_options(one, directory=None):
     record = f"record={directory / RECORD}" if one.setup.verified and directory else ""
     argv = ["-device", ",".join(filter(None, [one.machine.device, one.setup.options, record]))]
-    if one.setup.second:
-        # Of VT-d's units the first brings the others' settings.
-        more = one.machine.device + ("-unit" if one.machine.name == "q35" else "")
-        argv += ["-device", f"{more},primary-bus=pcie.1"]
-    return argv
+    return argv + (["-device", f"{one.machine.second},primary-bus=pcie.1"] if one.setup.second else [])
 
 
 def buses(one):
@@ -175,9 +175,15 @@ def _external_ports(one):
             "-device", "pcie-root-port,id=port2,bus=pcie.0,addr=6,chassis=2"]
 
 
+def _port_for_ats(one):
+    """QEMU's virtio-blk is a PCI Express function, and has ATS, below a port only."""
+    return ["-device", "pcie-root-port,id=port3,bus=pcie.0,addr=5,chassis=3"] if one.setup.ats else []
+
+
 def _place(one, number):
     """Where a device goes: slot `number` of the first root bus, or the port in its stead."""
     ports = {2: "port1", 4: "port2"} if one.setup.second or one.setup.external else {}
+    ports |= {3: "port3"} if one.setup.ats else {}
     return f"bus={ports[number]},addr=0" if number in ports else f"bus=pcie.0,addr={number}"
 
 
@@ -198,11 +204,12 @@ def _disks(one, parts, iothread):
     """NVMe without, virtio-blk with an I/O thread if asked: translations with and without QEMU's big lock."""
     nvme, virtio = parts.disks["nvme0n1"], parts.disks["vda"]
     in_thread = ",iothread=io" if iothread else ""
+    ats = ",ats=on" if one.setup.ats else ""
     return ["-drive", f"if=none,id=nvme,format=raw,cache=unsafe,file={nvme}",
             "-device", f"nvme,drive=nvme,serial=winiommu,{_place(one, 2)}",
             *(["-object", "iothread,id=io"] if iothread else []),
             "-drive", f"if=none,id=virtio,format=raw,cache=unsafe,file={virtio}",
-            "-device", f"virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on{in_thread},{_place(one, 3)}"]
+            "-device", f"virtio-blk-pci,drive=virtio,iommu_platform=on,disable-legacy=on{in_thread}{ats},{_place(one, 3)}"]
 
 
 def kernel_arguments(one):
@@ -224,7 +231,7 @@ def command(one, parts, words, *, iommu=True, endpoint=True, iothread=True, seri
             *firmware_options(one, parts.firmware, parts.directory), *buses(one)]
     if iommu:
         argv += iommu_options(one, parts.directory)
-    argv += _external_ports(one)
+    argv += _external_ports(one) + _port_for_ats(one)
     argv += _disks(one, parts, iothread)
     if endpoint:
         argv += ["-device", f"{ENDPOINT},{_place(one, 4)}"]

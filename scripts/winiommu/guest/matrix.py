@@ -15,7 +15,7 @@ MATRIX = {"virt": ("default",), "q35": ("legacy", "scalable")}
 EXTRA = {
     "virt": (("dt", "stage1"), ("dt", "stage2"), ("dt", "no-tlb"), ("dt", "abort"), ("dt", "wired"), ("acpi", "wired"),
              ("acpi", "two")),
-    "q35": (("uefi", "protected"),),
+    "q35": (("uefi", "protected"), ("bios", "two-ats")),
 }
 # these with every kernel: a driver that makes no mistake is not blamed,
 VERIFIED = {"virt": (("dt", "verified"),), "q35": (("bios", "verified"), ("bios", "verified-scalable"))}
