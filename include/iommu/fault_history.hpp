@@ -30,7 +30,7 @@ struct RefusedNote {
 
     // Filled in by FaultHistory.
     std::uint64_t serial = 0;
-    std::int64_t wall_ns = 0;     // since 1970, UTC
+    std::int64_t wall_ns = 0;     // since 1970, UTC, to some milliseconds
     std::int64_t virtual_ns = 0;  // of the machine
     Iova last{};                  // of an access that came in pieces
 };
@@ -59,7 +59,7 @@ public:
     std::string filter() const;
 
     // The note's serial number.
-    std::uint64_t note(RefusedNote note);
+    std::uint64_t note(const RefusedNote& note);
     // The access of that note was refused up to `last` as well, in the same page.  Takes
     // no lock: QEMU comes once for each piece.
     void extend(std::uint64_t serial, Iova last)
@@ -78,6 +78,7 @@ public:
     Look look() const;
 
 private:
+    void count(const RefusedNote& note);
     bool matches(const RefusedNote& note) const;
     Iova end(const RefusedNote& note) const;
 
@@ -96,7 +97,10 @@ private:
     std::vector<RefusedNote> notes_;  // a ring once it is full
     std::uint64_t total_ = 0, stops_ = 0, uncounted_ = 0;
     std::map<std::uint32_t, std::uint64_t> by_requester_;
-    std::map<unsigned, std::uint64_t> by_event_;
+    // Of the requester counted last: map entries never move.
+    std::uint32_t counted_ = 0;
+    std::uint64_t* count_ = nullptr;
+    std::array<std::uint64_t, 256> by_event_{};  // events and reasons are of 8 bits
 };
 
 }  // namespace iommu

@@ -3,7 +3,7 @@
 import pathlib
 
 from . import core, packages, qemu, ui
-from .benchmark import qtest
+from .benchmark import hooks, qtest, report
 from .benchmark import run as benchmark
 
 SUMMARY = "measure translation and invalidation against QEMU's own IOMMUs"
@@ -13,6 +13,8 @@ def arguments(parser):
     qemu.add_options(parser)
     parser.add_argument("--device", choices=("smmuv3", "vtd", "all"), default="all",
                         help="which device to measure (default all)")
+    parser.add_argument("--hooks", action="store_true",
+                        help="measure what introspection and verify mode cost in the core, instead")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path,
                         help="write one record a figure to FILE")
     parser.add_argument("--rounds", metavar="N", type=_rounds, default=9,
@@ -31,6 +33,11 @@ def run(args):
         raise ui.Error(f"--json {args.json}: its directory does not exist",
                        f"mkdir -p {args.json.parent}")
     packages.ensure("bench")
+    if args.hooks:
+        records, status = hooks.run(core.ensure("core", hooks.TARGETS), args.rounds)
+        if args.json:
+            report.write_records(args.json, records)
+        return status
     built = qemu.from_options(args)
     target = "contract/winiommu-contract-bench"
     mapping = core.ensure("core", [target]) / target

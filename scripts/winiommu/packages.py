@@ -21,7 +21,7 @@ GROUPS = {
     # The page of ./winiommu report is looked at in a browser.
     "report": ("chromium",),
     "gdb": ("gdb-multiarch",),
-    "bench": ("libbenchmark-dev", "seabios", "qemu-system-data", "ipxe-qemu"),
+    "bench": ("libbenchmark-dev", "valgrind", "seabios", "qemu-system-data", "ipxe-qemu"),
 }
 SUPPORTED = ("12", "13")
 

@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "iommu/fault_history.hpp"
 
-#include <chrono>
+#include <time.h>
 
 namespace iommu {
+
+namespace {
+
+// To the host's tick: a refusal should not have to wait for the clock.
+std::int64_t time_of_day()
+{
+#ifdef CLOCK_REALTIME_COARSE
+    constexpr auto clock = CLOCK_REALTIME_COARSE;
+#else
+    constexpr auto clock = CLOCK_REALTIME;
+#endif
+    timespec now{};
+    clock_gettime(clock, &now);
+    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
 
 void FaultHistory::set_action(Action action)
 {
@@ -49,41 +66,57 @@ Iova FaultHistory::end(const RefusedNote& note) const
                : note.last;
 }
 
-std::uint64_t FaultHistory::note(RefusedNote n)
+void FaultHistory::count(const RefusedNote& n)
+{
+    ++by_event_[n.event % by_event_.size()];
+    if (count_ == nullptr || counted_ != n.requester) {
+        const auto known = by_requester_.find(n.requester);
+        if (known == by_requester_.end() && by_requester_.size() >= sources) {
+            ++uncounted_;
+            return;
+        }
+        counted_ = n.requester;
+        count_ = &by_requester_[n.requester];
+    }
+    ++*count_;
+}
+
+std::uint64_t FaultHistory::note(const RefusedNote& n)
 {
     bool stop = false;
+    std::uint64_t serial = 0;
     {
         const std::lock_guard guard(lock_);
-        n.last = n.access.address;
-        n.serial = total_;
-        const auto now = std::chrono::system_clock::now().time_since_epoch();
-        n.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-        n.virtual_ns = watch_.virtual_time ? watch_.virtual_time(watch_.opaque) : 0;
         if (notes_.size() < kept) {
             notes_.push_back(n);
         } else {
             notes_[total_ % kept] = n;
         }
+        auto& slot = notes_[total_ % kept];
+        slot.last = n.access.address;
+        slot.serial = serial = total_;
+        slot.wall_ns = time_of_day();
+        slot.virtual_ns = watch_.virtual_time ? watch_.virtual_time(watch_.opaque) : 0;
         ++total_;
-        ++by_event_[n.event];
-        if (by_requester_.size() < sources || by_requester_.count(n.requester) != 0) {
-            ++by_requester_[n.requester];
-        } else {
-            ++uncounted_;
-        }
+        count(n);
         stop = action_ == Action::Stop && watch_.stop && matches(n);
         stops_ += stop;
     }
     if (stop) {
         watch_.stop(watch_.opaque);
     }
-    return n.serial;
+    return serial;
 }
 
 FaultHistory::Look FaultHistory::look() const
 {
     const std::lock_guard guard(lock_);
-    Look out{total_, stops_, uncounted_, by_requester_, by_event_, {}};
+    Look out{total_, stops_, uncounted_, by_requester_, {}, {}};
+    for (unsigned event = 0; event < by_event_.size(); ++event) {
+        if (by_event_[event] != 0) {
+            out.by_event[event] = by_event_[event];
+        }
+    }
     const auto count = notes_.size();
     for (std::size_t i = 0; i < count; ++i) {
         auto& note = out.notes.emplace_back(notes_[(total_ - count + i) % kept]);

@@ -152,7 +152,7 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
             stop_commands(CommandError::CERROR_ILL, command);
             return true;
         }
-        if (observer_ != nullptr) {
+        if (hooks && observer_ != nullptr) {
             observer_->consumed(command);
         }
         cons = ring.wrapped(cons + 1);
@@ -203,7 +203,7 @@ void Smmuv3::stop_commands(CommandError error, Command command)
 
 Smmuv3::Executed Smmuv3::execute(Command command)
 {
-    ++executed_[static_cast<std::uint8_t>(command[Command::opcode])];
+    executed_[static_cast<std::uint8_t>(command[Command::opcode])] += hooks;
     switch (command[Command::opcode]) {
     case Opcode::CMD_SYNC:
         return execute_sync(command);

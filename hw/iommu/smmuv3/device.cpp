@@ -117,7 +117,7 @@ Settings Smmuv3::settings() const
 void Smmuv3::observe(Observer* observer)
 {
     observer_ = observer;
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->configured(settings());
     }
 }
@@ -125,7 +125,7 @@ void Smmuv3::observe(Observer* observer)
 void Smmuv3::configuration_changed()
 {
     engine_.configure(settings());
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->configured(settings());
     }
     notify_configuration(0, std::uint64_t{1} << configuration_.capabilities.sid_bits);

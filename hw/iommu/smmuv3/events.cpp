@@ -10,7 +10,7 @@ namespace iommu::smmu {
 void Smmuv3::record(const Fault& fault)
 {
     const auto words = encode(fault, configuration_.capabilities.oas_bits);
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->refused(fault, words);
     }
     Recorded recorded;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "hw/iommu/common/hooks.hpp"
 #include "hw/iommu/smmuv3/fault.hpp"
 #include "hw/iommu/smmuv3/spec/commands.hpp"
 #include "hw/iommu/smmuv3/types.hpp"

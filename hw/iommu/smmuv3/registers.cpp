@@ -71,7 +71,7 @@ void Smmuv3::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value
     }
     register_writes_.fetch_add(1, std::memory_order_relaxed);
     const auto at = page0_offset(offset);
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         const Observer::Enables now{registers_.cr0, registers_.irq_ctrl};
         observer_->writes_register(at, low(value), now);
         if (size == 8) {

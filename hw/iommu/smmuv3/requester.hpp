@@ -27,14 +27,18 @@ public:
         }
         // One transaction is refused once, however many pieces it comes in.
         if (RefusedPieces::continues(this, access, smmu_.register_writes())) {
-            smmu_.history().extend(RefusedPieces::note(), access.address);
+            if (hooks) {
+                smmu_.history().extend(RefusedPieces::note(), access.address);
+            }
             return Result::Refused;
         }
         if (fault) {
             smmu_.record(*fault);
         }
-        RefusedPieces::set_note(
-            smmu_.note_refusal(id_, access, fault ? &*fault : nullptr));
+        if (hooks) {
+            RefusedPieces::set_note(
+                smmu_.note_refusal(id_, access, fault ? &*fault : nullptr));
+        }
         return Result::Refused;
     }
     bool bypassed() const override { return smmu_.engine_.bypassed(entry_); }

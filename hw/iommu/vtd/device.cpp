@@ -95,7 +95,7 @@ void Vtd::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value)
     }
     const unsigned shift = offset % 8 == 0 ? 0 : 32;
     const auto mask = size == 8 ? ones(64) : ones(32) << shift;
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->writes_register(offset & ~std::uint64_t{7}, value << shift, mask,
                                    r_.gsts);
     }
@@ -388,7 +388,7 @@ Settings Vtd::settings() const
 void Vtd::publish()
 {
     translator_.configure(settings());
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->configured(settings());
     }
 }
@@ -400,7 +400,7 @@ void Vtd::publish_interrupts()
     settings.enabled = (r_.gsts & GlobalReg::IRE.mask) != 0;
     settings.compatibility_allowed = (r_.gsts & GlobalReg::CFI.mask) != 0;
     interrupts_.configure(settings);
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->interrupts_configured(settings);
     }
 }
@@ -409,7 +409,7 @@ void Vtd::observe(Observer* observer)
 {
     observer_ = observer;
     faults_.observe(observer);
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         publish();
         publish_interrupts();
     }

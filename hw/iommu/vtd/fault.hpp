@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "hw/iommu/common/hooks.hpp"
 #include "hw/iommu/vtd/spec/fault.hpp"
 #include "iommu/address.hpp"
 #include "iommu/transaction.hpp"

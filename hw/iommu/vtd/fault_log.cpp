@@ -25,7 +25,7 @@ bool FaultLog::pending(const Words& words) const
 
 void FaultLog::append(const Words& words)
 {
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->refused(words);
     }
     std::optional<Message> message;

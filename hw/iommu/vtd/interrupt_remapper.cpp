@@ -94,7 +94,7 @@ std::optional<Message> InterruptRemapper::remap(std::optional<SourceId> source,
     const auto& refusal = message.error();
     const InterruptFault fault{refusal.reason, source.value_or(SourceId{0}),
                                refusal.index};
-    if (listener_ != nullptr) {
+    if (hooks && listener_ != nullptr) {
         listener_->refused(fault, refusal.muted);
     }
     if (!refusal.muted) {

@@ -18,7 +18,7 @@ void Vtd::write_ccmd()
         done = ccmd[CcmdReg::CIRG];
         translator_.invalidate_contexts({done, ccmd[CcmdReg::DID], ccmd[CcmdReg::SID],
                                          static_cast<unsigned>(ccmd[CcmdReg::FM])});
-        if (observer_ != nullptr) {
+        if (hooks && observer_ != nullptr) {
             const auto same = ContextCacheDescriptor{}
                                   .with(ContextCacheDescriptor::G, done)
                                   .with(ContextCacheDescriptor::DID, ccmd[CcmdReg::DID])
@@ -59,7 +59,7 @@ void Vtd::write_iotlb()
     case IotlbGranularity::Reserved:
         break;
     }
-    if (observer_ != nullptr && done != IotlbGranularity::Reserved) {
+    if (hooks && observer_ != nullptr && done != IotlbGranularity::Reserved) {
         const auto same = IotlbDescriptor{}
                               .with(IotlbDescriptor::G, done)
                               .with(IotlbDescriptor::DID, iotlb[IotlbReg::DID])

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "hw/iommu/common/hooks.hpp"
 #include "hw/iommu/vtd/plan.hpp"
 
 namespace iommu::vtd {

@@ -90,7 +90,7 @@ std::optional<QueueError> Vtd::step()
     if (const auto error = execute({words[0], words[1]})) {
         return error;
     }
-    if (observer_ != nullptr) {
+    if (hooks && observer_ != nullptr) {
         observer_->consumed({words[0], words[1]});
     }
     // A completion may have reached our registers and restarted the queue.
@@ -126,7 +126,7 @@ void Vtd::invalidate_device_tlb(SourceId source, Substream substream,
 std::optional<QueueError> Vtd::execute(const std::array<std::uint64_t, 2>& words)
 {
     const auto type = as<AnyDescriptor>(words).type();
-    ++executed_[static_cast<std::uint8_t>(type) % executed_.size()];
+    executed_[static_cast<std::uint8_t>(type) % executed_.size()] += hooks;
     switch (type) {
     case DescriptorType::ContextCache:
         return invalidate(as<ContextCacheDescriptor>(words));

@@ -173,7 +173,7 @@ Stream::Result Translator::refuse(Requester& r, const Transaction& t, FaultReaso
         return Stream::Result::Refused;
     }
     const Fault fault{reason, r.id, t};
-    if (listener_ != nullptr) {
+    if (hooks && listener_ != nullptr) {
         listener_->refused(fault, muted);
     }
     if (!muted) {

@@ -5,6 +5,7 @@ import json
 import statistics
 
 IMPLS = ("none", "null", "qemu", "winiommu")
+RATIOS = (("winiommu", "null", "ours/null"), ("qemu", "winiommu", "qemu/ours"))
 
 
 def _iqr(samples):
@@ -15,8 +16,9 @@ def _iqr(samples):
 
 
 class Figures:
-    def __init__(self, device):
+    def __init__(self, device, impls=IMPLS, ratios=RATIOS):
         self.device = device
+        self._impls, self._ratios = impls, ratios
         self._samples = {}
 
     def add(self, impl, case, point, ns):
@@ -54,15 +56,15 @@ class Figures:
 
     def table(self):
         lines = [f"{self.device}, nanoseconds, median (interquartile range)",
-                 f"{'case':8} {'point':16}" + "".join(f"{i:>20}" for i in IMPLS)
-                 + f"{'ours/null':>16}{'qemu/ours':>16}"]
+                 f"{'case':8} {'point':16}" + "".join(f"{i:>20}" for i in self._impls)
+                 + "".join(f"{name:>16}" for _, _, name in self._ratios)]
         for case, point in self._samples:
             row = f"{case:8} {point:16}"
-            for impl in IMPLS:
+            for impl in self._impls:
                 ns = self.median(impl, case, point)
                 row += f"{'-':>20}" if ns is None else (
                     f"{ns:12.1f} ({self.iqr(impl, case, point):.1f})".rjust(20))
-            for a, b in (("winiommu", "null"), ("qemu", "winiommu")):
+            for a, b, _ in self._ratios:
                 turns = self.paired(a, b, case, point)
                 row += f"{'-':>16}" if not turns else (
                     f"{statistics.median(turns):.2f}x ({_iqr(turns):.2f})".rjust(16))
@@ -70,10 +72,14 @@ class Figures:
         return "\n".join(lines)
 
 
-def write_json(path, figures):
+def write_records(path, records):
     with open(path, "w", encoding="utf-8") as out:
-        json.dump([r for f in figures for r in f.records()], out, indent=1)
+        json.dump(records, out, indent=1)
         out.write("\n")
+
+
+def write_json(path, figures):
+    write_records(path, [r for f in figures for r in f.records()])
 
 
 def judge(name, value, limit, at_most=True):

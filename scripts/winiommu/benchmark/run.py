@@ -5,8 +5,8 @@ import sys
 
 from . import cases, driver, targets
 from .report import Figures, write_json
-from .smmuv3 import Smmuv3Machine
-from .vtd import VtdMachine, VtdScalableMachine, VtdSecondStageMachine
+from .smmuv3 import Smmuv3Machine, VerifiedSmmuv3Machine
+from .vtd import VerifiedVtdMachine, VtdMachine, VtdScalableMachine, VtdSecondStageMachine
 
 DEVICES = ("qemu", "winiommu")
 
@@ -53,6 +53,26 @@ def _measure(kind, qemu, rounds, then):
             machine.close()
 
 
+def _measure_verify(kind, qemu, rounds):
+    """What verify mode costs: a hit, a failing DMA and a strict unmap with and without it."""
+    machines = []
+    try:
+        for impl in kind.impls:
+            machines.append(kind(qemu, impl))
+        figures = Figures(kind.device, tuple(kind.impls), (("verify", "winiommu", "verify/off"),))
+        case = kind.cases[0]
+        print(f"measuring {figures.device} {case}", flush=True)
+        for machine in machines:
+            machine.configure(case)
+        _interleave(figures, machines, case, [cases.translate(64), cases.fault(), cases.strict_unmap(case, 256)], rounds)
+        for machine in machines:
+            machine.check()
+        return figures, []
+    finally:
+        for machine in machines:
+            machine.close()
+
+
 def _smmuv3_verdicts(figures, machines, rounds):
     events = _events(machines)
     _untranslated(figures, machines, rounds,
@@ -87,9 +107,11 @@ def run(system, device, rounds, json_path=None, contract_bench=None):
     runs = []
     if device in ("smmuv3", "all"):
         runs.append(_measure(Smmuv3Machine, system("aarch64"), rounds, _smmuv3_verdicts))
+        runs.append(_measure_verify(VerifiedSmmuv3Machine, system("aarch64"), rounds))
     if device in ("vtd", "all"):
         for kind in (VtdMachine, VtdScalableMachine, VtdSecondStageMachine):
             runs.append(_measure(kind, system("x86_64"), rounds, _vtd_verdicts))
+        runs.append(_measure_verify(VerifiedVtdMachine, system("x86_64"), rounds))
     for one in driver.MACHINES if device == "all" else (device,):
         runs += driver.measure(contract_bench, one, rounds) if contract_bench else ()
     _progress("")

@@ -149,3 +149,12 @@ class Smmuv3Machine(Machine):
         if self.smmu:
             self.qtest.writel(self.smmu + CR0, 0b1100)
             self.iova = self.data
+
+
+class VerifiedSmmuv3Machine(Smmuv3Machine):
+    """The device as it is against the same with its driver watched."""
+
+    device = "smmuv3-verify"
+    cases = ("s1-4k",)
+    impls = {"winiommu": Smmuv3Machine.impls["winiommu"],
+             "verify": ("virt", ["-device", "winiommu-smmuv3,verify=log"], 0x0c00_0000)}

@@ -200,3 +200,12 @@ class VtdSecondStageMachine(VtdScalableMachine):
 
     cases = ("ss-4k",)
     impls = {**VtdScalableMachine.impls, "qemu": (["-device", "intel-iommu,x-scalable-mode=on"], True)}
+
+
+class VerifiedVtdMachine(VtdMachine):
+    """The unit as it is against the same with its driver watched."""
+
+    device = "vtd-verify"
+    cases = ("legacy-4k",)
+    impls = {"winiommu": VtdMachine.impls["winiommu"],
+             "verify": (["-device", "winiommu-vtd,verify=log"], True)}
