@@ -8,7 +8,9 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/log.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "system/cpus.h"
 #include "system/runstate.h"
 #include "system/system.h"
 #include "trace/control.h"
@@ -27,6 +29,9 @@ static void found(void* opaque, const char* line, const char* json)
     if (s->stop_at_finding) {
         qemu_system_vmstop_request_prepare();
         qemu_system_vmstop_request(RUN_STATE_PAUSED);
+        if (qemu_in_vcpu_thread()) {
+            cpu_stop_current();
+        }
     }
 }
 

@@ -22,6 +22,8 @@ struct Told {
     bool stale = false;  // a cache is said to differ from memory
     std::uint64_t output = 0, mask = 0;
     std::vector<std::uint64_t> event;  // doublewords; empty: none
+
+    bool has(const char* part) const { return text.find(part) != text.npos; }
 };
 
 namespace detail {

@@ -26,6 +26,8 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise)
 
 struct Tally {
     std::uint64_t compared = 0, passed = 0, silent = 0, wild = 0, told = 0;
+    std::uint64_t cached = 0,
+                  nested = 0;  // walks told beside caches, through both stages
     std::map<unsigned, std::uint64_t> reasons;
 };
 
@@ -185,6 +187,8 @@ std::string Bench::check(Machine& unit, Oracle& oracle, const Access& access, Rn
     if (complaint.empty()) {
         complaint = silent ? differs(told, passed, t, fault) : "walk recorded a fault";
         ++tally.told;
+        tally.cached += told.has("\"cached\":[");
+        tally.nested += told.has("\"depth\":1");
     }
     ++tally.compared;
     tally.passed += first.passes;
@@ -366,6 +370,15 @@ TEST_P(VtdOracleTest, DeviceAgreesOverRandomStructures)
     std::printf("\n");
     EXPECT_GT(tally.passed * 8, tally.compared);
     EXPECT_GE(tally.told, wanted) << "walk was hardly asked";
+    EXPECT_GT(tally.cached * 10, tally.told) << "walk found hardly anything cached";
+    if (GetParam().features.scalable) {
+        EXPECT_GT(tally.nested * 50, tally.told)
+            << "walk was hardly asked of both stages";
+    }
+    std::printf("walk: %llu told, %llu beside caches, %llu nested\n",
+                static_cast<unsigned long long>(tally.told),
+                static_cast<unsigned long long>(tally.cached),
+                static_cast<unsigned long long>(tally.nested));
     if (wanted > 5000) {
         EXPECT_GT(tally.reasons.size(), 7u) << "the generator reaches too few faults";
     }

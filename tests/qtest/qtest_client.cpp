@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -104,15 +105,25 @@ std::unique_ptr<Machine> Machine::start(const std::string& qemu,
         return nullptr;
     }
     m->output_path_ = path;
-    std::vector<std::string> all = {
-        qemu,         "-accel",
-        "qtest",      "-display",
-        "none",       "-nodefaults",
-        "-chardev",   "socket,id=qtest0,fd=" + std::to_string(control[1]),
-        "-qtest",     "chardev:qtest0",
-        "-qtest-log", "none",
-        "-chardev",   "socket,id=qmp0,fd=" + std::to_string(monitor[1]),
-        "-mon",       "chardev=qmp0,mode=control"};
+    // The first one counts.
+    const bool runs =
+        std::find(arguments.begin(), arguments.end(), "tcg") != arguments.end();
+    std::vector<std::string> all = {qemu,
+                                    "-accel",
+                                    runs ? "tcg" : "qtest",
+                                    "-display",
+                                    "none",
+                                    "-nodefaults",
+                                    "-chardev",
+                                    "socket,id=qtest0,fd=" + std::to_string(control[1]),
+                                    "-qtest",
+                                    "chardev:qtest0",
+                                    "-qtest-log",
+                                    "none",
+                                    "-chardev",
+                                    "socket,id=qmp0,fd=" + std::to_string(monitor[1]),
+                                    "-mon",
+                                    "chardev=qmp0,mode=control"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     m->pid_ = ::fork();
     if (m->pid_ == 0) {

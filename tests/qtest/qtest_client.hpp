@@ -22,7 +22,8 @@ struct Line {
 
 class Machine {
 public:
-    // `qemu` is the binary, `arguments` what comes after the accelerator and the sockets.
+    // `qemu` is the binary, `arguments` what comes after the accelerator and the sockets;
+    // with "-accel", "tcg" among them the processors run.
     // nullptr: it did not start, `error` says why (QEMU's own messages included).
     static std::unique_ptr<Machine> start(const std::string& qemu,
                                           const std::vector<std::string>& arguments,
