@@ -19,8 +19,9 @@ WAYS = {"without": ("hooks-bench-bare", "off"), "off": ("hooks-bench", "off"), "
 TARGETS = [f"bench/core/{program}" for program in ("hooks-bench", "hooks-bench-bare")]
 SAMPLE_NS = 20_000_000
 COUNTED = 2048  # operations; a multiple of what the program goes round
-# What may be added with nobody listening, in instructions: tests of a pointer, and the list of refused accesses.
-LIMITS = {"answer": 1.0, "hit": 1.0, "walk": 1.0, "unmap": 1.02, "fault": 1.25}
+# What may be added with nobody listening, in instructions: nothing (a fraction of one is the start of the process),
+# tests of a pointer, the list of refused accesses.
+LIMITS = {"answer": 1.001, "hit": 1.001, "walk": 1.001, "unmap": 1.02, "fault": 1.25}
 
 
 def _run(directory, way, device, case, count, prefix=()):
@@ -66,7 +67,7 @@ def run(directory, rounds):
     """Prints tables and verdicts; (records, 0 when all targets are met)."""
     records, verdicts = [], []
     print("introspection and verify mode in the core: nanoseconds, least / median (interquartile range), instructions")
-    print(f"{'device':8}{'case':8}" + "".join(f"{way:>34}" for way in WAYS))
+    print(f"{'device':8}{'case':8}" + "".join(f"{way:>36}" for way in WAYS))
     for device in DEVICES:
         for case in CASES:
             ns = samples(directory, device, case, rounds)
@@ -74,7 +75,7 @@ def run(directory, rounds):
             row = f"{device:8}{case:8}"
             for way in WAYS:
                 shown = f"{min(ns[way]):.1f} / {statistics.median(ns[way]):.1f} ({iqr(ns[way]):.1f})"
-                row += f"{shown:>24}{'-' if counted[way] is None else f'{counted[way]:.1f}':>10}"
+                row += f"{shown:>26}{'-' if counted[way] is None else f'{counted[way]:.1f}':>10}"
                 records.append({"impl": way, "device": device, "case": "hooks", "point": case,
                                 "ns": round(statistics.median(ns[way]), 2), "min": round(min(ns[way]), 2),
                                 "iqr": round(iqr(ns[way]), 2), "instructions": counted[way]})
