@@ -136,11 +136,23 @@ static IOMMUTLBEntry region_translate(IOMMUMemoryRegion* region, hwaddr address,
 {
     WiFunction* f = container_of(region, WiFunction, region);
     WiStream* stream = qatomic_load_acquire(&f->streams[bus_number(f)]);
-    WiTranslation out;
+    uint64_t piece = 0;
 
-    if (likely(stream && flag != IOMMU_NONE &&
-               wi_stream_recall(stream, address, flag & IOMMU_WO, &out))) {
-        return entry_of(address, &out);
+    QEMU_BUILD_BUG_ON(WI_ANSWER_READ != IOMMU_RO << 6);
+    QEMU_BUILD_BUG_ON(WI_ANSWER_WRITE != IOMMU_WO << 6);
+    if (likely(stream && flag != IOMMU_NONE)) {
+        piece = wi_stream_recall_piece(stream, address, flag >> 1 & 1);
+    }
+    if (likely(piece)) {
+        const uint64_t mask = wi_answer_mask(piece);
+
+        return (IOMMUTLBEntry){
+            .target_as = &address_space_memory,
+            .iova = address & ~mask,
+            .translated_addr = piece & ~mask,
+            .addr_mask = mask,
+            .perm = piece >> 6 & IOMMU_RW,
+        };
     }
     return region_ask(f, address, flag);
 }

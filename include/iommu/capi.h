@@ -149,8 +149,8 @@ WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
 
 /*
  * Verify mode, docs/specs/verify.rst: before the first wi_iommu_stream, which then gives
- * streams that are watched.  The callbacks may be called on any thread, for each finding once,
- * with one line for a log and the finding as JSON; they call nothing of ours.
+ * streams that are watched.  The callbacks may be called on any thread, for each finding
+ * once, with one line for a log and the finding as JSON; they call nothing of ours.
  */
 typedef struct WiWatch {
     void* opaque;
@@ -178,9 +178,9 @@ void wi_iommu_settle(WiIommu* iommu);
 void wi_iommu_finish(WiIommu* iommu);
 
 /*
- * A thread's last answers, so that the next access to a page needs no call.  Filled by the
- * core (iommu/answers.hpp), read below by the same thread; nobody else looks inside, so
- * nothing here is atomic but the epoch.
+ * A thread's last answers, so that the next access to a page needs no call.  Filled by
+ * the core (iommu/answers.hpp), read below by the same thread; nobody else looks inside,
+ * so nothing here is atomic but the epoch.
  *
  * A line holds WI_ANSWER_PIECES neighbouring blocks of one size, of one stream, of one
  * epoch.  Heads and pieces lie apart: 65,536 pages are half a megabyte of pieces.
@@ -202,7 +202,7 @@ struct WiStream {
     uint64_t number;       /* never used twice in a process; UINT64_MAX: keeps nothing */
     const uint64_t* epoch; /* of the device */
     uint32_t spread;       /* where in the lines this stream's begin */
-    uint8_t shift;         /* log2 of the block size its answers are kept by, at least 12 */
+    uint8_t shift; /* log2 of the block size its answers are kept by, at least 12 */
 };
 
 /* The calling thread's; one that is always empty until the first answer is kept. */
@@ -212,12 +212,13 @@ extern __thread WiAnswers* wi_answers;
     0x3fu /* log2 of the block's size; 63 for all of the address space */
 #define WI_ANSWER_READ (1u << 6)
 #define WI_ANSWER_WRITE (1u << 7)
-#define WI_ANSWER_WAS_READ (1u << 8) /* the kinds of access this was the answer to */
-#define WI_ANSWER_WRITTEN (1u << 9)
+#define WI_ANSWER_WAS_READ (1u << 8) /* the kinds of access this was the answer to: */
+#define WI_ANSWER_WRITTEN (1u << 9)  /* reads, and next to it writes */
 
-/* The answer to the same question asked before, if it still holds. */
-static inline bool wi_stream_recall(const WiStream* stream, uint64_t address, bool write,
-                                    WiTranslation* out)
+/* What holds the answer to the same question asked before, or 0: it must be asked again.
+ */
+static inline uint64_t wi_stream_recall_piece(const WiStream* stream, uint64_t address,
+                                              bool write)
 {
     const WiAnswers* answers = wi_answers;
     const unsigned shift = __atomic_load_n(&stream->shift, __ATOMIC_RELAXED);
@@ -225,16 +226,34 @@ static inline bool wi_stream_recall(const WiStream* stream, uint64_t address, bo
     const uint64_t region = block / WI_ANSWER_PIECES;
     const uint64_t line = (region + stream->spread) % WI_ANSWER_LINES;
     const uint64_t piece = answers->piece[line][block % WI_ANSWER_PIECES];
-    const uint64_t inside = ((uint64_t)1 << shift) - 1;
+    const uint64_t kind = (uint64_t)WI_ANSWER_WAS_READ << write;
 
-    if (answers->head[line].stream != stream->number ||
-        answers->head[line].epoch != __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE) ||
-        answers->head[line].input != (region << 6 | shift) ||
-        !(piece & (write ? WI_ANSWER_WRITTEN : WI_ANSWER_WAS_READ))) {
+    /* All at once: nothing waits for a comparison that nearly always succeeds. */
+    if ((answers->head[line].stream ^ stream->number) |
+        (answers->head[line].epoch ^ __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE)) |
+        (answers->head[line].input ^ (region << 6 | shift)) | (~piece & kind)) {
+        return 0;
+    }
+    return piece;
+}
+
+static inline uint64_t wi_answer_mask(uint64_t piece)
+{
+    return UINT64_MAX >> (64 - (piece & WI_ANSWER_SIZE));
+}
+
+static inline bool wi_stream_recall(const WiStream* stream, uint64_t address, bool write,
+                                    WiTranslation* out)
+{
+    const uint64_t piece = wi_stream_recall_piece(stream, address, write);
+    uint64_t mask;
+
+    if (piece == 0) {
         return false;
     }
-    out->output = (piece & ~inside) | (address & inside);
-    out->mask = UINT64_MAX >> (64 - (piece & WI_ANSWER_SIZE));
+    mask = wi_answer_mask(piece);
+    out->output = (piece & ~mask) | (address & mask);
+    out->mask = mask;
     out->read = piece & WI_ANSWER_READ;
     out->write = piece & WI_ANSWER_WRITE;
     return true;
