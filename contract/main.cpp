@@ -26,8 +26,9 @@ constexpr const char* usage =
     "Runs the rules of the Windows DMA remapping contract against a driver.\n\n"
     "  --machine M          virt: SMMUv3 on arm64 (default); q35, q35-scalable: VT-d on "
     "x64\n"
-    "  --layout L           of the simulated machine: usual (default); two-units, wide,\n"
-    "                       bridges: docs/system/contract.rst\n"
+    "  --layout L           of the simulated machine: usual (default); two-units, "
+    "mixed,\n"
+    "                       wide, bridges: docs/system/contract.rst\n"
     "  --home H             where that machine is: sim (default), in this process, or\n"
     "                       qemu, a QEMU process driven over qtest\n"
     "  --qemu PATH          the QEMU of --home qemu (from the environment variable\n"
@@ -77,7 +78,8 @@ void set(Arguments& a, const std::string& option, const std::string& value)
         }
     } else if (option == "--layout") {
         if (!sim::layout_of(value.c_str(), a.machine.layout)) {
-            die("--layout is usual, two-units, wide or bridges, not '" + value + "'");
+            die("--layout is usual, two-units, mixed, wide or bridges, not '" + value +
+                "'");
         }
     } else if (option == "--home") {
         if (value != "sim" && value != "qemu") {

@@ -65,6 +65,7 @@ using M = iommu::driver::Mutant;
 constexpr Expected expected[] = {
     {M::None, "the driver as it is", nullptr, nullptr, nullptr},
     {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::TwoUnits},
+    {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::Mixed},
     {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::Wide},
     {M::None, "the driver as it is", nullptr, nullptr, nullptr, sim::Layout::Bridges},
     {M::FlushFirstUnitOnly, "FlushFirstUnitOnly", tlb, iotlb, iotlb,

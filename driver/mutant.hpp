@@ -59,6 +59,7 @@ enum class Mutant : int {
     FaultUnitIgnored,
     FirstConfigOnly,
     FirstHopOnly,
+    FirstUnitFeatures,
     FirstRegionOnly,
     FirstStreamOnly,
     FlagsUnchecked,

@@ -341,6 +341,8 @@ constexpr MutantDescription elsewhere[] = {
      "two-units"},
     {Mutant::FirstHopOnly, "FirstHopOnly",
      "of a device scope's path only the first hop is followed", "bridges"},
+    {Mutant::FirstUnitFeatures, "FirstUnitFeatures",
+     "what the first unit can do is taken for what all can", "mixed"},
     {Mutant::FlushFirstUnitOnly, "FlushFirstUnitOnly",
      "only the first unit is told what is no longer mapped", "two-units"},
     {Mutant::SharedStreamTable, "SharedStreamTable",

@@ -120,8 +120,11 @@ private:
                 return false;
             }
             const bool usable = unit->open(platform_, sink, table_, node, count_);
-            if (usable && (count_ == 0 || common_.meet(unit->features()))) {
-                common_ = count_ == 0 ? unit->features() : common_;
+            auto both = count_ == 0 ? unit->features() : common_;
+            if (usable && (count_ == 0 || both.meet(unit->features()))) {
+                if (count_ == 0 || !mutant(Mutant::FirstUnitFeatures)) {
+                    common_ = both;
+                }
                 units_[count_++] = unit;
             } else {
                 platform_.destroy(unit);

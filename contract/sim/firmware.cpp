@@ -19,6 +19,7 @@ constexpr struct {
     const char* name;
 } layouts[] = {{Layout::Usual, "usual"},
                {Layout::TwoUnits, "two-units"},
+               {Layout::Mixed, "mixed"},
                {Layout::Wide, "wide"},
                {Layout::Bridges, "bridges"}};
 
@@ -64,7 +65,7 @@ bool layout_of(const char* name, Layout& layout)
 Machine::Place Machine::place(Who who) const
 {
     const auto layout = options_.layout;
-    const bool two = layout == Layout::TwoUnits, wide = layout == Layout::Wide && arm64();
+    const bool two = units() == 2, wide = layout == Layout::Wide && arm64();
     const bool below = layout == Layout::Bridges;
     switch (who) {
     case Who::PciA:

@@ -98,11 +98,16 @@ const char* Machine::build_unit(Unit& unit)
                       .mapping_changed = nullptr,
                       .device_unmapped = nullptr};
     const char* error = nullptr;
+    const bool lesser = options_.layout == Layout::Mixed && unit.index != 0;
     if (arm64()) {
         WiSmmuv3Config config;
         wi_smmuv3_config_init(&config);
         config.tlb = options_.tlb;
         config.sid_bits = options_.layout == Layout::Wide ? 20 : config.sid_bits;
+        if (lesser) {
+            config.oas_bits = 40;
+            config.ssid_bits = 5;
+        }
         unit.iommu = wi_smmuv3_new(&config, &host, &error);
         unit.size = WI_SMMUV3_MMIO_SIZE;
     } else {
@@ -111,6 +116,11 @@ const char* Machine::build_unit(Unit& unit)
         config.tlb = options_.tlb;
         config.scalable_mode = options_.kind == Kind::Q35Scalable;
         config.pasid_bits = config.scalable_mode ? 20 : 0;
+        if (lesser && config.scalable_mode) {
+            config.pasid_bits = 6;
+        } else if (lesser) {
+            config.aw_bits = 39;
+        }
         unit.iommu = wi_vtd_new(&config, &host, &error);
         unit.size = unit.iommu == nullptr ? 0 : wi_vtd_mmio_size(unit.iommu);
     }

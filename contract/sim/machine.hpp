@@ -18,11 +18,12 @@ namespace iommu::contract::sim {
 enum class Layout : std::uint8_t {
     Usual,     // one IOMMU, PCI devices on bus 0
     TwoUnits,  // the second PCI device and the ACPI device are behind another IOMMU
+    Mixed,     // so, and that one can do less
     Wide,      // StreamIDs of 20 bits, as large SMMUv3s have; on x64 as usual
     Bridges,   // PCI devices behind bridges
 };
-inline constexpr Layout all_layouts[] = {Layout::Usual, Layout::TwoUnits, Layout::Wide,
-                                         Layout::Bridges};
+inline constexpr Layout all_layouts[] = {Layout::Usual, Layout::TwoUnits, Layout::Mixed,
+                                         Layout::Wide, Layout::Bridges};
 const char* name_of(Layout layout);
 bool layout_of(const char* name, Layout& layout);
 
@@ -86,7 +87,11 @@ private:
         std::uint32_t segment = 0;
     };
     Place place(Who who) const;
-    unsigned units() const { return options_.layout == Layout::TwoUnits ? 2 : 1; }
+    unsigned units() const
+    {
+        const auto layout = options_.layout;
+        return layout == Layout::TwoUnits || layout == Layout::Mixed ? 2 : 1;
+    }
     Unit* unit_at(std::uint64_t physical);
     WiStream* stream(const Place& place, unsigned nth = 0);
     const char* build_unit(Unit& unit);

@@ -189,6 +189,14 @@ void Smmuv3::stop()
     vmids_.destroy();
 }
 
+// SMMU 3.4.1: stage 2's input is no wider than the output.  VMSA D8.2.2: a walk of it
+// starts at level 0 only if that has 44 bits or more.  Not implemented: concatenated
+// tables at level 1, with which 40 and 42 bits would be reached.
+constexpr unsigned stage2_bits(unsigned output_bits)
+{
+    return output_bits > 39 && output_bits < 44 ? 39 : output_bits;
+}
+
 HardwareLimits Smmuv3::limits() const
 {
     const auto& f = features_;
@@ -198,8 +206,7 @@ HardwareLimits Smmuv3::limits() const
     l.arm_tables = f.stage1;
     l.write_only = f.stage2;
     l.live_split = f.bbml == 2;  // SMMU 3.21.1.1: level 2 needs no break before make
-    // SMMU 3.4.1: stage 2's input is no wider than the output.
-    l.input_bits = f.stage2 ? f.oas_bits : 48;
+    l.input_bits = f.stage2 ? stage2_bits(f.oas_bits) : 48;
     l.stage1_input_bits = 48;
     l.output_bits = f.oas_bits;
     l.pasid_bits = f.stage1 ? f.ssid_bits : 0;
