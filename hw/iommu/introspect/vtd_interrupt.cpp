@@ -10,6 +10,7 @@
 #include "hw/iommu/introspect/narrate.hpp"
 #include "hw/iommu/introspect/snapshot.hpp"
 #include "hw/iommu/introspect/vtd_fields.hpp"
+#include "hw/iommu/introspect/vtd_walk.hpp"
 
 namespace iommu::introspect {
 namespace {
@@ -139,15 +140,7 @@ void write_refusal(Json& json, const InterruptFault& fault, bool muted)
         json.null().text("muted", name_of_value(fault.reason));
         return;
     }
-    const auto record = encode(fault);
-    json.open_object()
-        .text("name", name_of_value(fault.reason))
-        .number("number", static_cast<std::uint64_t>(fault.reason))
-        .key("raw")
-        .words(record.dword)
-        .key("fields");
-    InterruptFaultRecordFields::write(json, record);
-    json.close_object();
+    write_fault(json, fault);
 }
 
 }  // namespace

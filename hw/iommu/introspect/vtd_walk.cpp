@@ -268,7 +268,10 @@ std::optional<Translation> Narrator::write_verdict(Json& json, SourceId source,
 
 namespace iommu::introspect {
 
-void write_fault(Json& json, const vtd::Fault& fault)
+namespace {
+
+template <typename AnyFault>
+void write_any(Json& json, const AnyFault& fault)
 {
     const auto record = vtd::encode(fault);
     json.open_object()
@@ -279,6 +282,17 @@ void write_fault(Json& json, const vtd::Fault& fault)
         .key("fields");
     write_record(json, fault.reason, record.dword);
     json.close_object();
+}
+
+}  // namespace
+
+void write_fault(Json& json, const vtd::Fault& fault)
+{
+    write_any(json, fault);
+}
+void write_fault(Json& json, const vtd::InterruptFault& fault)
+{
+    write_any(json, fault);
 }
 
 // VT-d 7.1.3: 20h to 2fh are interrupt remapping's.

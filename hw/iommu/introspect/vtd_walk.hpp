@@ -13,6 +13,7 @@ namespace iommu::introspect {
 
 // The fault record as software finds it: name, number, raw, fields.
 void write_fault(Json& json, const vtd::Fault& fault);
+void write_fault(Json& json, const vtd::InterruptFault& fault);
 // The fields of a fault record.
 void write_record(Json& json, vtd::FaultReason reason,
                   const std::array<std::uint64_t, 2>& words);
