@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the launcher says, and programs run with progress, a log and a clear failure."""
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -44,6 +45,16 @@ def step(title):
     begun = time.monotonic()
     yield
     say(f"    {title}: done in {time.monotonic() - begun:.0f} s")
+
+
+def side_by_side(jobs, most=4):
+    """Calls the functions, as many at once as there are processors but at most `most`; yields what they give,
+    in their order."""
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(min(most, os.cpu_count() or 1)))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        for future in [pool.submit(job) for job in jobs]:
+            yield future.result()
 
 
 class _Progress:

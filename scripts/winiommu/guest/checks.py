@@ -2,6 +2,7 @@
 """One guest: prepares its disks, runs it, and judges what came out. Every verdict is a Check with its evidence."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import random
@@ -280,11 +281,11 @@ def check_record(result, path):
                "; ".join(finding["id"] for _, finding in record.findings[:5]))
 
 
-def _progress(words):
+def _progress(name, words):
     if words[0] == "start":
-        ui.say(f"    Linux {words[2]} is up")
+        ui.say(f"    {name}: Linux {words[2]} is up")
     elif words[0] == "time":
-        ui.say(f"    {words[1]}: {SIZE} MiB in {words[2]} ms")
+        ui.say(f"    {name}: {words[1]}: {SIZE} MiB in {words[2]} ms")
 
 
 def run(one, qemu, kernel, firmware, *, seed, limits=console.Limits(), breakage=None, endpoint=True, quiet=False):
@@ -312,7 +313,8 @@ def run(one, qemu, kernel, firmware, *, seed, limits=console.Limits(), breakage=
     result.command = shlex.join(command)
     if not quiet:
         ui.show(command)
-    outcome = console.run(command, nonce, directory / "console.log", limits, (lambda words: None) if quiet else _progress)
+    outcome = console.run(command, nonce, directory / "console.log", limits,
+                          (lambda words: None) if quiet else functools.partial(_progress, one.name))
     result.seconds, result.tail = outcome.seconds, outcome.tail
     _judge(result, outcome, disks, attempts if endpoint else None, forged)
     if one.setup.verified:

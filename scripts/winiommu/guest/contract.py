@@ -7,6 +7,7 @@ crashes or hangs, the rule it was in has failed, and the machine is booted again
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import re
@@ -293,9 +294,13 @@ def hunt(one, qemu, *, limits=HUNT_LIMITS):
 
 
 def run_all(wanted, built, **options):
-    """Runs the cases one after the other; yields a Result for each."""
-    for number, one in enumerate(wanted, start=1):
-        qemu = built.system(one.machine.architecture)
-        machine.require_devices(one, qemu)
+    """Runs the cases, some of them side by side; yields a Result for each, in their order."""
+    def job(number, one):
         with ui.step(f"contract {number} of {len(wanted)}: {one.name}"):
-            yield run(one, qemu, **options)
+            return run(one, built.system(one.machine.architecture), **options)
+
+    for one in wanted:
+        machine.require_devices(one, built.system(one.machine.architecture))
+        efi.ensure(one.machine.architecture, mutants="mutant" in options)
+        store.firmware(one.machine.architecture)
+    yield from ui.side_by_side(functools.partial(job, number, one) for number, one in enumerate(wanted, start=1))

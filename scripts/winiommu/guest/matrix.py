@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which guests are run: by `validate`, quick; by the test suite, all."""
 
+import functools
+
 from .. import ui
 from . import checks, console, machine, store
 
@@ -60,12 +62,17 @@ def suite(name):
 
 
 def run(cases, built, *, seed, limits=console.Limits(), breakage=None):
-    """Runs the cases one after the other; yields a Result for each."""
+    """Runs the cases, some of them side by side; yields a Result for each, in their order."""
+    def job(number, one, kernel, firmware):
+        with ui.step(f"guest {number} of {len(cases)}: {one.name}"):
+            return checks.run(one, built.system(one.machine.architecture), kernel, firmware,
+                              seed=seed, limits=limits, breakage=breakage)
+
+    jobs = []
     for number, one in enumerate(cases, start=1):
         architecture = one.machine.architecture
         machine.require_devices(one, built.system(architecture))
         kernel = store.kernel(architecture, one.kernel)
         firmware = store.firmware(architecture) if one.uefi else None
-        with ui.step(f"guest {number} of {len(cases)}: {one.name}"):
-            yield checks.run(one, built.system(architecture), kernel, firmware,
-                             seed=seed, limits=limits, breakage=breakage)
+        jobs.append(functools.partial(job, number, one, kernel, firmware))
+    yield from ui.side_by_side(jobs)
