@@ -99,7 +99,11 @@ bool Oracle::second_stage(const SecondStage& s, u64 input, bool write, Stage sta
             return refuse({0x07}, {0x78, 0x7b});
         }
         if ((e & 3) == 0) {
-            return legacy ? denied() : refuse({}, {0x79});
+            const bool present = s.executes && bit(e, 2) && choose(ExecuteAloneIsPresent);
+            if (!present) {
+                return legacy ? denied() : refuse({}, {0x79});
+            }
+            out_.wild |= execute_;  // what else a fetch needs is not modelled
         }
         const bool leaf = level == 1 || (bit(e, 7) && level <= 3);
         const u64 field = e & address_field;
@@ -268,7 +272,7 @@ void Oracle::run_legacy()
         fault_qualified({0x0b, 0x03});
         return;
     }
-    const SecondStage s{c0 & page, width, false};
+    const SecondStage s{c0 & page, width, false, false};
     out_.passes = second_stage(s, a_.address, a_.write, Stage::Legacy, out_.output);
 }
 
@@ -367,7 +371,8 @@ void Oracle::translate(const u64* e)
     } else {
         out_.wild |= (privileged_ && !bit(e[2], 0)) || (execute_ && !bit(e[2], 1));
     }
-    const SecondStage s{e[0] & page, 30 + 9 * static_cast<unsigned>(aw), bit(e[0], 9)};
+    const SecondStage s{e[0] & page, 30 + 9 * static_cast<unsigned>(aw), bit(e[0], 9),
+                        bit(e[0], 5)};
     u64 address = a_.address;
     if (first && !first_stage(e, second ? &s : nullptr, address)) {
         return;

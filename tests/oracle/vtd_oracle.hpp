@@ -47,7 +47,9 @@ enum Choice : unsigned {
     WideAddressIsReserved = 1u << 0,  // bits between the address width and bit 51
     SoftBitsAreReserved = 1u << 1,    // bits that some editions reserve, others ignore
     PermissionIsChecked = 1u << 2,    // at every level, not at the end of the walk
-    AllChoices = (1u << 3) - 1,
+    ExecuteAloneIsPresent =
+        1u << 3,  // an entry with X alone under SSEE is walked through
+    AllChoices = (1u << 4) - 1,
 };
 
 class Oracle {
@@ -65,6 +67,7 @@ private:
         std::uint64_t table = 0;
         unsigned width = 48;
         bool accessed_dirty = false;
+        bool executes = false;  // SSEE
     };
 
     void run();
