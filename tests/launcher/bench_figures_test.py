@@ -42,6 +42,11 @@ class Figures(unittest.TestCase):
         self.assertFalse(verdict(13.0, 10.0, 18.0, 10.0)[0])
         self.assertTrue(verdict(13.0, 10.0, 13.5, 10.0)[0])
 
+    def test_of_two_threads_the_best_turn_counts(self):
+        made = figures({("winiommu", "s1-4k", "rd64-1024-2thr"): [10.0, 40.0, 40.0]})
+        self.assertEqual(made.least("winiommu", "s1-4k", "rd64-1024-2thr"), 10.0)
+        self.assertIsNone(made.least("none", "s1-4k", "rd64-1024-2thr"))
+
 
 if __name__ == "__main__":
     unittest.main()

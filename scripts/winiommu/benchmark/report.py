@@ -31,21 +31,22 @@ class Figures:
         samples = self._samples.get((case, point), {}).get(impl)
         return statistics.median(samples) if samples else None
 
+    def least(self, impl, case, point):
+        samples = self._samples.get((case, point), {}).get(impl)
+        return min(samples) if samples else None
+
     def iqr(self, impl, case, point):
         return _iqr(self._samples[(case, point)][impl])
 
-    def paired(self, impl, over, case, point):
+    def paired(self, impl, over, case, point, over_point=None):
         """The ratio of each turn: what the machine does meanwhile, it does to both."""
-        samples = self._samples.get((case, point), {})
-        return [a / b for a, b in zip(samples.get(impl, ()), samples.get(over, ()))]
+        above = self._samples.get((case, point), {}).get(impl, ())
+        below = self._samples.get((case, over_point or point), {}).get(over, ())
+        return [a / b for a, b in zip(above, below)]
 
-    def ratio(self, impl, over, case, point, over_case=None, over_point=None):
-        if over_case is None and over_point is None:
-            turns = self.paired(impl, over, case, point)
-            return statistics.median(turns) if turns else None
-        a = self.median(impl, case, point)
-        b = self.median(over, over_case or case, over_point or point)
-        return a / b if a is not None and b else None
+    def ratio(self, impl, over, case, point, over_point=None):
+        turns = self.paired(impl, over, case, point, over_point)
+        return statistics.median(turns) if turns else None
 
     def records(self):
         return [{"impl": impl, "device": self.device, "case": case, "point": point,

@@ -17,8 +17,8 @@ def _progress(text):
 
 
 def _interleave(figures, machines, case, points, rounds, only=None):
-    for name, sample in points:
-        for turn in range(rounds):
+    for turn in range(rounds):
+        for name, sample in points:
             _progress(f"{figures.device} {case} {name} {turn + 1}/{rounds}")
             for machine in machines:
                 if only and machine.impl not in only:

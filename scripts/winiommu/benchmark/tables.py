@@ -53,7 +53,8 @@ class Tables:
 
 def arm_stage1(base):
     """Attributes: AF, inner shareable, AttrIndx 0, AP read-write at EL0."""
-    attributes = 1 << 10 | 3 << 8 | 1 << 6
+    # Not global, as Linux maps for DMA.
+    attributes = 1 << 11 | 1 << 10 | 3 << 8 | 1 << 6
     return Tables(base, 4, lambda block, at: at | attributes | (0b01 if block else 0b11),
                   lambda at: at | 0b11)
 

@@ -52,16 +52,17 @@ def vtd(figures, events):
 
 
 def second_thread(f, case):
-    """1.6 times the throughput of one thread where no IOMMU gives 1.8 times: how much the two
-    cores of a machine are worth together is the machine's affair."""
+    """1.6 times the throughput of one thread where no IOMMU gives 1.8 times.  Of each the best turn: a
+    second core that a virtual machine is not given all the time says nothing of the IOMMU."""
     def gain(impl):
-        return f.ratio(impl, impl, case, "rd64-1024", over_point="rd64-1024-2thr")
+        one, two = (f.least(impl, case, point) for point in ("rd64-1024", "rd64-1024-2thr"))
+        return one / two if one and two else None
 
     ours, none = gain("winiommu"), gain("none")
     value = ours / none if ours and none else None
     shown = f" ({ours:.2f}x where no IOMMU gives {none:.2f}x)" if value else ""
-    return judge(f"{case}: throughput that a second thread adds, over no IOMMU's{shown}", value,
-                 0.88, at_most=False)
+    return judge(f"{case}: throughput that a second thread adds, over no IOMMU's{shown}", value, 0.88,
+                 at_most=False)
 
 
 def invalidation_targets(f, case):
