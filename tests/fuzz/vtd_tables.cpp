@@ -98,9 +98,14 @@ public:
                  [&](std::uint64_t at, std::uint64_t& v) { return memory_.load(at, v); });
         std::array<Answer, AllChoices + 1> answers;
         std::array<unsigned, AllChoices + 1> touched{};
-        for (unsigned c = 0; c <= AllChoices; ++c) {
+        // A choice that no smaller set of them came upon makes no difference.
+        for (unsigned c = 0, met = 0; c <= AllChoices; ++c) {
+            if ((c & ~met) != 0) {
+                continue;
+            }
             answers[c] = o.answer(a, c);
             touched[c] = o.touched();
+            met |= touched[c];
         }
         unsigned attributes = 0;
         attributes |= a.write ? WI_WRITE : 0;

@@ -115,7 +115,7 @@ bool Oracle::second_stage(const SecondStage& s, u64 input, bool write, Stage sta
         } else {
             soft |= bit(e, 11) || bit(e, 62) || get(e, 6, 3) != 0;
         }
-        if (reserved || (soft && choose(SoftBitsAreReserved)) || too_wide(field)) {
+        if (reserved || (soft && choose(SoftEntryBitsAreReserved)) || too_wide(field)) {
             return refuse({0x0c}, {0x7a});
         }
         readable &= bit(e, 0);

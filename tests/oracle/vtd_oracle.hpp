@@ -49,7 +49,8 @@ enum Choice : unsigned {
     PermissionIsChecked = 1u << 2,    // at every level, not at the end of the walk
     ExecuteAloneIsPresent =
         1u << 3,  // an entry with X alone under SSEE is walked through
-    AllChoices = (1u << 4) - 1,
+    SoftEntryBitsAreReserved = 1u << 4,  // as SoftBits, of second-stage paging entries
+    AllChoices = (1u << 5) - 1,
 };
 
 class Oracle {
