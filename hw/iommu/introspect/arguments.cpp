@@ -52,26 +52,25 @@ void Arguments::refuse(std::string line)
     }
 }
 
-std::string Arguments::parse(std::string_view text,
-                             std::initializer_list<std::string_view> known)
+std::string Arguments::parse(std::string_view text, std::string_view known)
 {
-    std::string names;
-    for (const auto name : known) {
-        names += (names.empty() ? "" : ", ") + std::string(name);
-    }
+    const auto take = [](std::string_view& from, std::string_view separator) {
+        const auto end = std::min(from.find(separator), from.size());
+        const auto item = from.substr(0, end);
+        from.remove_prefix(std::min(end + separator.size(), from.size()));
+        return item;
+    };
     while (!text.empty()) {
-        const auto end = std::min(text.find(','), text.size());
-        const auto item = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const auto item = take(text, ",");
         const auto equals = item.find('=');
         const auto key = item.substr(0, equals);
         bool is_known = false;
-        for (const auto name : known) {
-            is_known |= name == key;
+        for (auto names = known; !names.empty();) {
+            is_known |= take(names, ", ") == key;
         }
         if (equals == std::string_view::npos || !is_known) {
             return quoted(item) + " is no key=value with one of the keys " +
-                   (names.empty() ? "(none)" : names);
+                   (known.empty() ? "(none)" : std::string(known));
         }
         if (!values_.emplace(key, item.substr(equals + 1)).second) {
             return quoted(key) + " is given twice";

@@ -15,9 +15,9 @@ namespace iommu::introspect {
 
 class Arguments {
 public:
-    // Empty, or one line saying what is wrong.  `known`: the keys of this question.
-    std::string parse(std::string_view text,
-                      std::initializer_list<std::string_view> known);
+    // Empty, or one line saying what is wrong.  `known`: the keys of this question, as
+    // "sid, address", or empty.
+    std::string parse(std::string_view text, std::string_view known);
 
     // The first value that is wrong, or that must be given and is not, is kept as
     // error().

@@ -107,7 +107,7 @@ std::optional<unsigned> event_number(const std::string& text, EventName name)
         }
     }
     Arguments number;
-    if (!number.parse("event=" + text, {"event"}).empty()) {
+    if (!number.parse("event=" + text, "event").empty()) {
         return std::nullopt;
     }
     const auto value = number.number("event", 0xff);
@@ -117,7 +117,7 @@ std::optional<unsigned> event_number(const std::string& text, EventName name)
 std::string set_filter(FaultHistory& history, std::string_view value, EventName name)
 {
     Arguments a;
-    auto error = a.parse(value, {"sid", "pasid", "first", "last", "event", "access"});
+    auto error = a.parse(value, "sid, pasid, first, last, event, access");
     if (!error.empty()) {
         return error;
     }
@@ -150,26 +150,25 @@ std::string set_filter(FaultHistory& history, std::string_view value, EventName 
     return a.error();
 }
 
+std::string set_action(FaultHistory& history, std::string_view value)
+{
+    if (value != "stop" && value != "record") {
+        return std::string(value) + " is none of record, stop";
+    }
+    history.set_action(value == "stop" ? FaultHistory::Action::Stop
+                                       : FaultHistory::Action::Record);
+    return {};
+}
+
 }  // namespace
 
-bool set_fault_option(FaultHistory& history, std::string_view topic,
-                      std::string_view value, EventName name, std::string& error)
+std::string set_fault_option(FaultHistory& history, std::string_view option,
+                             std::string_view value, EventName name)
 {
-    if (topic == "fault-filter") {
-        error = set_filter(history, value, name);
-        return true;
-    }
-    if (topic != "fault-action") {
-        return false;
-    }
-    if (value == "stop") {
-        history.set_action(FaultHistory::Action::Stop);
-    } else if (value == "record") {
-        history.set_action(FaultHistory::Action::Record);
-    } else {
-        error = std::string(value) + " is none of record, stop";
-    }
-    return true;
+    const auto error = option == "fault-filter"   ? set_filter(history, value, name)
+                       : option == "fault-action" ? set_action(history, value)
+                                                  : "there is no such option";
+    return error.empty() ? error : std::string(option) + ": " + error;
 }
 
 }  // namespace iommu::introspect

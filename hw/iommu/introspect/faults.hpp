@@ -17,9 +17,9 @@ void write_faults(Json& json, Arguments& arguments, const FaultHistory& history,
 // Members of an object: how many, by event and by requester.
 void write_fault_counts(Json& json, const FaultHistory::Look& look, EventName name);
 
-// True: `topic` is one of fault-action, fault-filter, and was set unless `error` is not
-// empty.  `events`: the number of an event by its name or its digits.
-bool set_fault_option(FaultHistory& history, std::string_view topic,
-                      std::string_view value, EventName name, std::string& error);
+// fault-action, fault-filter.  Empty, or one line that says what is wrong; then nothing
+// has changed.
+std::string set_fault_option(FaultHistory& history, std::string_view option,
+                             std::string_view value, EventName name);
 
 }  // namespace iommu::introspect

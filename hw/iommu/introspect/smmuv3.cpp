@@ -92,64 +92,36 @@ void Smmuv3::Views::tlb(Arguments& arguments, Json& json)
                           Translator::tag_of, owner_of);
 }
 
-bool Smmuv3::Views::answer(std::string_view topic, std::string_view text, Json& json,
-                           std::string& error)
+bool Smmuv3::Views::answer(std::string_view topic, std::string_view text, std::string& to)
 {
-    Arguments arguments;
-    if (topic == "walk") {
-        error = arguments.parse(
-            text, {"sid", "ssid", "pasid", "address", "access", "privilege"});
-        if (error.empty()) {
-            walk(arguments, json);
-        }
-    } else if (topic == "walk-interrupt") {
-        error = "an SMMUv3 remaps no interrupts: walk shows how an MSI's write goes";
-    } else if (topic == "stream" || topic == "context") {
-        error = arguments.parse(text, {"sid", "ssid", "pasid"});
-        if (error.empty()) {
-            stream(arguments, json);
-        }
-    } else if (topic == "faults") {
-        error = arguments.parse(text, {"sid", "limit"});
-        if (error.empty()) {
-            introspect::write_faults(json, arguments, smmu_.history(),
-                                     write_noted_record);
-        }
-    } else if (topic == "tlb-entries") {
-        error = arguments.parse(text, {"vmid", "asid", "address", "limit"});
-        if (error.empty()) {
-            tlb(arguments, json);
-        }
-    } else if (topic == "queues" || topic == "stats") {
-        error = arguments.parse(text, {});
-        if (error.empty()) {
-            topic == "stats" ? stats(json, event_name) : queues(json);
-        }
-    } else {
-        error = "there is no such question";
-    }
-    if (error.empty()) {
-        error = arguments.error();
-    }
-    return error.empty();
+    constexpr auto stream = [](Views& v, Arguments& a, Json& j) { v.stream(a, j); };
+    static constexpr introspect::Question<Views> questions[] = {
+        {"walk", "sid, ssid, pasid, address, access, privilege",
+         [](Views& v, Arguments& a, Json& j) { v.walk(a, j); }},
+        {"walk-interrupt", "", nullptr,
+         "an SMMUv3 remaps no interrupts: walk shows how an MSI's write goes"},
+        {"stream", "sid, ssid, pasid", stream},
+        {"context", "sid, ssid, pasid", stream},
+        {"faults", "sid, limit",
+         [](Views& v, Arguments& a, Json& j) {
+             introspect::write_faults(j, a, v.smmu_.history(), write_noted_record);
+         }},
+        {"tlb-entries", "vmid, asid, address, limit",
+         [](Views& v, Arguments& a, Json& j) { v.tlb(a, j); }},
+        {"queues", "", [](Views& v, Arguments&, Json& j) { v.queues(j); }},
+        {"stats", "", [](Views& v, Arguments&, Json& j) { v.stats(j, event_name); }},
+    };
+    return introspect::ask(*this, questions, topic, text, to);
 }
 
 bool Smmuv3::ask(std::string_view topic, std::string_view arguments, std::string& answer)
 {
-    Json json;
-    std::string error;
-    const bool good = Views(*this).answer(topic, arguments, json, error);
-    answer = good ? json.str() : std::string(topic) + ": " + error;
-    return good;
+    return Views(*this).answer(topic, arguments, answer);
 }
 
 std::string Smmuv3::adjust(std::string_view option, std::string_view value)
 {
-    std::string error;
-    if (!introspect::set_fault_option(history(), option, value, event_name, error)) {
-        error = "there is no such option";
-    }
-    return error.empty() ? error : std::string(option) + ": " + error;
+    return introspect::set_fault_option(history(), option, value, event_name);
 }
 
 std::uint64_t Smmuv3::note_refusal(StreamId stream, const Transaction& access,

@@ -6,6 +6,7 @@
 
 #include "hw/iommu/introspect/caches.hpp"
 #include "hw/iommu/introspect/faults.hpp"
+#include "hw/iommu/introspect/questions.hpp"
 #include "hw/iommu/introspect/queues.hpp"
 #include "hw/iommu/introspect/smmuv3_walk.hpp"
 #include "hw/iommu/smmuv3/device.hpp"
@@ -16,9 +17,8 @@ class Smmuv3::Views {
 public:
     explicit Views(Smmuv3& smmu) : smmu_(smmu) {}
 
-    // False: `error` says what is wrong.
-    bool answer(std::string_view topic, std::string_view text, introspect::Json& json,
-                std::string& error);
+    // As Device::ask.
+    bool answer(std::string_view topic, std::string_view text, std::string& to);
 
 private:
     using Json = introspect::Json;

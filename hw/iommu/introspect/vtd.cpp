@@ -122,65 +122,36 @@ void Vtd::Views::tlb(Arguments& arguments, Json& json)
         owner_of);
 }
 
-bool Vtd::Views::answer(std::string_view topic, std::string_view text, Json& json,
-                        std::string& error)
+bool Vtd::Views::answer(std::string_view topic, std::string_view text, std::string& to)
 {
-    Arguments arguments;
-    if (topic == "walk") {
-        error = arguments.parse(text, {"sid", "pasid", "address", "access", "privilege"});
-        if (error.empty()) {
-            walk(arguments, json);
-        }
-    } else if (topic == "walk-interrupt") {
-        error = arguments.parse(text, {"sid", "address", "data"});
-        if (error.empty()) {
-            walk_interrupt(arguments, json);
-        }
-    } else if (topic == "stream" || topic == "context") {
-        error = arguments.parse(text, {"sid", "pasid"});
-        if (error.empty()) {
-            context(arguments, json);
-        }
-    } else if (topic == "faults") {
-        error = arguments.parse(text, {"sid", "limit"});
-        if (error.empty()) {
-            introspect::write_faults(json, arguments, vtd_.history(), write_noted_record);
-        }
-    } else if (topic == "tlb-entries") {
-        error = arguments.parse(text, {"domain", "pasid", "address", "limit"});
-        if (error.empty()) {
-            tlb(arguments, json);
-        }
-    } else if (topic == "queues" || topic == "stats") {
-        error = arguments.parse(text, {});
-        if (error.empty()) {
-            topic == "stats" ? stats(json, reason_name) : queues(json);
-        }
-    } else {
-        error = "there is no such question";
-    }
-    if (error.empty()) {
-        error = arguments.error();
-    }
-    return error.empty();
+    constexpr auto context = [](Views& v, Arguments& a, Json& j) { v.context(a, j); };
+    static constexpr introspect::Question<Views> questions[] = {
+        {"walk", "sid, pasid, address, access, privilege",
+         [](Views& v, Arguments& a, Json& j) { v.walk(a, j); }},
+        {"walk-interrupt", "sid, address, data",
+         [](Views& v, Arguments& a, Json& j) { v.walk_interrupt(a, j); }},
+        {"stream", "sid, pasid", context},
+        {"context", "sid, pasid", context},
+        {"faults", "sid, limit",
+         [](Views& v, Arguments& a, Json& j) {
+             introspect::write_faults(j, a, v.vtd_.history(), write_noted_record);
+         }},
+        {"tlb-entries", "domain, pasid, address, limit",
+         [](Views& v, Arguments& a, Json& j) { v.tlb(a, j); }},
+        {"queues", "", [](Views& v, Arguments&, Json& j) { v.queues(j); }},
+        {"stats", "", [](Views& v, Arguments&, Json& j) { v.stats(j, reason_name); }},
+    };
+    return introspect::ask(*this, questions, topic, text, to);
 }
 
 bool Vtd::ask(std::string_view topic, std::string_view arguments, std::string& answer)
 {
-    Json json;
-    std::string error;
-    const bool good = Views(*this).answer(topic, arguments, json, error);
-    answer = good ? json.str() : std::string(topic) + ": " + error;
-    return good;
+    return Views(*this).answer(topic, arguments, answer);
 }
 
 std::string Vtd::adjust(std::string_view option, std::string_view value)
 {
-    std::string error;
-    if (!introspect::set_fault_option(history(), option, value, reason_name, error)) {
-        error = "there is no such option";
-    }
-    return error.empty() ? error : std::string(option) + ": " + error;
+    return introspect::set_fault_option(history(), option, value, reason_name);
 }
 
 void Vtd::Refusals::refused(const Fault& fault, bool muted)

@@ -6,6 +6,7 @@
 
 #include "hw/iommu/introspect/caches.hpp"
 #include "hw/iommu/introspect/faults.hpp"
+#include "hw/iommu/introspect/questions.hpp"
 #include "hw/iommu/introspect/queues.hpp"
 #include "hw/iommu/introspect/vtd_walk.hpp"
 #include "hw/iommu/vtd/device.hpp"
@@ -16,9 +17,8 @@ class Vtd::Views {
 public:
     explicit Views(Vtd& vtd) : vtd_(vtd) {}
 
-    // False: `error` says what is wrong.
-    bool answer(std::string_view topic, std::string_view text, introspect::Json& json,
-                std::string& error);
+    // As Device::ask.
+    bool answer(std::string_view topic, std::string_view text, std::string& to);
 
 private:
     using Json = introspect::Json;

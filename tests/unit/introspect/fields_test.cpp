@@ -80,7 +80,7 @@ TEST(Introspect_Arguments, SayWhatIsWrong)
 {
     const auto problem = [](const char* text) {
         Arguments a;
-        auto line = a.parse(text, {"sid", "address", "access"});
+        auto line = a.parse(text, "sid, address, access");
         if (line.empty()) {
             (void)a.required_requester("sid", 0xffff);
             (void)a.required("address", ~std::uint64_t{0});
