@@ -105,9 +105,15 @@ struct Vtd {
 template <typename Device>
 class Bench {
 public:
-    Bench(const char* what, bool verify) : what_(what), device_(std::strcmp(what, "walk"))
+    // `mode`: off, everything is; list, the refused accesses are noted, the default; log,
+    // verify=log as well.
+    Bench(const char* what, const char* mode)
+        : what_(what), device_(std::strcmp(what, "walk"))
     {
-        if (verify) {
+        if (!std::strcmp(mode, "off")) {
+            std::free(wi_iommu_adjust(device_.machine.device(), "fault-action", "off"));
+        }
+        if (!std::strcmp(mode, "log")) {
             WiWatch watch{};
             watch.verify = true;
             wi_iommu_watch(device_.machine.device(), &watch);
@@ -172,7 +178,7 @@ private:
 template <typename Device>
 int run(char** argv)
 {
-    Bench<Device> bench(argv[2], !std::strcmp(argv[4], "log"));
+    Bench<Device> bench(argv[2], argv[4]);
     if (!bench.run(std::strtoul(argv[3], nullptr, 10))) {
         std::fprintf(stderr, "hooks-bench: %s is no case, or did not work\n", argv[2]);
         return 1;
@@ -187,7 +193,7 @@ int main(int argc, char** argv)
 {
     if (argc != 5) {
         std::fprintf(stderr, "usage: hooks-bench smmuv3|vtd answer|hit|walk|fault|unmap "
-                             "COUNT off|log\n");
+                             "COUNT off|list|log\n");
         return 2;
     }
     return std::strcmp(argv[1], "vtd") ? run<Smmu>(argv) : run<Vtd>(argv);

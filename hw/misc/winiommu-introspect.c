@@ -205,7 +205,7 @@ void winiommu_introspect_init(WinIommuHost* s)
     }
     object_property_add(s->owner, "fault-action", "str", get_option, set_option, NULL, s);
     object_property_set_description(s->owner, "fault-action",
-                                    "record, or stop the machine at a fault");
+                                    "record, stop the machine at a fault, or off");
     object_property_add(s->owner, "fault-filter", "str", get_option, set_option, NULL, s);
     object_property_set_description(
         s->owner, "fault-filter",

@@ -112,7 +112,7 @@ const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size);
  */
 char* wi_iommu_ask(WiIommu* iommu, const char* topic, const char* arguments, bool* good);
 /*
- * Sets "fault-action" to "record" or "stop", or "fault-filter".  NULL, or a line as
+ * Sets "fault-action" to "record", "stop" or "off", or "fault-filter".  NULL, or a line as
  * above: then nothing has changed.
  */
 char* wi_iommu_adjust(WiIommu* iommu, const char* option, const char* value);

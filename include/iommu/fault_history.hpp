@@ -48,22 +48,29 @@ public:
         std::optional<Access> access{};
         std::string text{};
     };
-    enum class Action : std::uint8_t { Record, Stop };
+    // Off: nothing is noted, for whom the time of a refused access matters.
+    enum class Action : std::uint8_t { Record, Stop, Off };
+    static constexpr std::uint64_t no_note = ~std::uint64_t{0};
 
     // Before the first access.
     void watch(const WiFaultWatch& watch) { watch_ = watch; }
 
     void set_action(Action action);
-    Action action() const;
+    Action action() const { return action_.load(std::memory_order_relaxed); }
     void set_filter(const Filter& filter);
     std::string filter() const;
 
-    // The note's serial number.
+    bool off() const { return action() == Action::Off; }
+
+    // The note's serial number; no_note while off.
     std::uint64_t note(const RefusedNote& note);
     // The access of that note was refused up to `last` as well, in the same page.  Takes
     // no lock: QEMU comes once for each piece.
     void extend(std::uint64_t serial, Iova last)
     {
+        if (serial == no_note) {
+            return;
+        }
         ends_[serial % kept].store(end_of(serial, last), std::memory_order_relaxed);
     }
 
@@ -92,7 +99,7 @@ private:
 
     mutable std::mutex lock_;
     WiFaultWatch watch_{};
-    Action action_ = Action::Record;
+    std::atomic<Action> action_{Action::Record};
     Filter filter_;
     std::vector<RefusedNote> notes_;  // a ring once it is full
     std::uint64_t total_ = 0, stops_ = 0, uncounted_ = 0;

@@ -28,12 +28,6 @@ void FaultHistory::set_action(Action action)
     action_ = action;
 }
 
-FaultHistory::Action FaultHistory::action() const
-{
-    const std::lock_guard guard(lock_);
-    return action_;
-}
-
 void FaultHistory::set_filter(const Filter& filter)
 {
     const std::lock_guard guard(lock_);
@@ -83,6 +77,9 @@ void FaultHistory::count(const RefusedNote& n)
 
 std::uint64_t FaultHistory::note(const RefusedNote& n)
 {
+    if (off()) {
+        return no_note;
+    }
     bool stop = false;
     std::uint64_t serial = 0;
     {

@@ -152,12 +152,16 @@ std::string set_filter(FaultHistory& history, std::string_view value, EventName 
 
 std::string set_action(FaultHistory& history, std::string_view value)
 {
-    if (value != "stop" && value != "record") {
-        return std::string(value) + " is none of record, stop";
+    using Action = FaultHistory::Action;
+    constexpr std::pair<std::string_view, Action> known[] = {
+        {"record", Action::Record}, {"stop", Action::Stop}, {"off", Action::Off}};
+    for (const auto& [name, action] : known) {
+        if (name == value) {
+            history.set_action(action);
+            return {};
+        }
     }
-    history.set_action(value == "stop" ? FaultHistory::Action::Stop
-                                       : FaultHistory::Action::Record);
-    return {};
+    return std::string(value) + " is none of record, stop, off";
 }
 
 }  // namespace

@@ -127,6 +127,9 @@ std::string Smmuv3::adjust(std::string_view option, std::string_view value)
 std::uint64_t Smmuv3::note_refusal(StreamId stream, const Transaction& access,
                                    const Fault* fault)
 {
+    if (history().off()) {
+        return FaultHistory::no_note;
+    }
     RefusedNote note;
     note.requester = static_cast<std::uint32_t>(stream);
     note.access = access;

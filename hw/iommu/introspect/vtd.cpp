@@ -156,6 +156,10 @@ std::string Vtd::adjust(std::string_view option, std::string_view value)
 
 void Vtd::Refusals::refused(const Fault& fault, bool muted)
 {
+    if (history.off()) {
+        RefusedPieces::set_note(FaultHistory::no_note);
+        return;
+    }
     auto note = note_of(fault, muted);
     note.access = fault.request;
     RefusedPieces::set_note(history.note(note));

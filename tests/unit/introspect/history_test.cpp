@@ -162,12 +162,41 @@ TEST(Introspect_History, OfAnAccessInPiecesHasOneNoteForEachPage)
     }
 }
 
+// Software is told as ever.
+TEST(Introspect_History, OffNotesNothingAndChangesNoEvent)
+{
+    iommu::test::Board b;
+    b.enable_eventq(4);
+    b.refuse_all_streams();
+    EXPECT_FALSE(b.dma(7, 0x4000));
+    EXPECT_EQ(b.smmu.adjust("fault-action", "off"), "");
+    RefusedPieces::begin();
+    for (const std::uint64_t at : {0x5000, 0x5004}) {
+        Transaction t;
+        t.address = Iova{at};
+        t.delivery = Delivery::Pieces;
+        Translation out;
+        EXPECT_EQ(b.smmu.stream(7, nullptr)->translate(t, out), Stream::Result::Refused);
+    }
+    EXPECT_EQ(b.event(1)[0] & 0xff, 0x02u);  // C_BAD_STREAMID
+    EXPECT_EQ(b.r32(iommu::test::EVENTQ_PROD), 2u);
+    auto look = b.smmu.history().look();
+    ASSERT_EQ(look.notes.size(), 1u);
+    EXPECT_EQ(look.total, 1u);
+    EXPECT_EQ(look.notes[0].last, Iova{0x4000});
+    EXPECT_EQ(b.smmu.adjust("fault-action", "record"), "");
+    EXPECT_FALSE(b.dma(7, 0x6000));
+    look = b.smmu.history().look();
+    ASSERT_EQ(look.notes.size(), 2u);
+    EXPECT_EQ(look.notes[1].access.address, Iova{0x6000});
+}
+
 TEST(Introspect_History, OptionsThatAreWrongChangeNothing)
 {
     iommu::test::Board b;
     EXPECT_EQ(b.smmu.adjust("fault-action", "stop"), "");
     EXPECT_EQ(b.smmu.adjust("fault-action", "burn"),
-              "fault-action: burn is none of record, stop");
+              "fault-action: burn is none of record, stop, off");
     EXPECT_EQ(b.smmu.history().action(), FaultHistory::Action::Stop);
     EXPECT_EQ(b.smmu.adjust("fault-filter", "event=F_ACCESS,sid=00:01.0"), "");
     EXPECT_EQ(b.smmu.adjust("fault-filter", "event=F_FOG"),
