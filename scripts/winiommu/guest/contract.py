@@ -300,7 +300,7 @@ def run_all(wanted, built, **options):
             return run(one, built.system(one.machine.architecture), **options)
 
     for one in wanted:
-        machine.require_devices(one, built.system(one.machine.architecture))
+        machine.require_devices(one.boot, built.system(one.machine.architecture))
         efi.ensure(one.machine.architecture, mutants="mutant" in options)
         store.firmware(one.machine.architecture)
     yield from ui.side_by_side(functools.partial(job, number, one) for number, one in enumerate(wanted, start=1))
