@@ -6,7 +6,6 @@ SUITES.  Test programs that Meson knows need no new suite: a `test()` with `suit
 in the suite qtest, with `suite: 'fuzz'` in fuzz, any other in unit; those with 'threads' in threads too.
 """
 import concurrent.futures
-import contextlib
 import dataclasses
 import json
 import os
@@ -65,10 +64,7 @@ def program(name, argv, reports, *, protocol="exitcode", env=None, cwd=None, tim
 def together(jobs, workers=None):
     """Runs {name: function} in parallel, printing each as it ends; the sum."""
     total = results.Outcome()
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(
-            concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count() or 1))
-        stack.callback(pool.shutdown, cancel_futures=True)
+    with ui.workers(workers) as pool:
         futures = {pool.submit(job): name for name, job in jobs.items()}
         for future in concurrent.futures.as_completed(futures):
             outcome = future.result()

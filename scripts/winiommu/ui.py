@@ -47,12 +47,20 @@ def step(title):
     say(f"    {title}: done in {time.monotonic() - begun:.0f} s")
 
 
+@contextlib.contextmanager
+def workers(count=None):
+    """A pool of threads, one for each processor; what has not begun when the block ends never does."""
+    with concurrent.futures.ThreadPoolExecutor(count or os.cpu_count() or 1) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def side_by_side(jobs, most=4):
     """Calls the functions, as many at once as there are processors but at most `most`; yields what they give,
     in their order."""
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(min(most, os.cpu_count() or 1)))
-        stack.callback(pool.shutdown, cancel_futures=True)
+    with workers(min(most, os.cpu_count() or 1)) as pool:
         for future in [pool.submit(job) for job in jobs]:
             yield future.result()
 

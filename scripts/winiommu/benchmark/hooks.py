@@ -2,7 +2,8 @@
 """What introspection and verify mode cost in the core: bench/core/hooks_bench.cpp, sample by sample.
 
 Four take turns: the core without the hooks, the core with them and everything off, with the list of refused accesses,
-which is the default, and with verify=log. On a busy machine the least of many samples says most, and instructions, which valgrind counts, say it exactly."""
+which is the default, and with verify=log. On a busy machine the least of many samples says most, and instructions,
+which valgrind counts, say it exactly."""
 
 import re
 import shutil
@@ -10,7 +11,7 @@ import statistics
 import subprocess
 
 from .. import ui
-from .report import judge
+from .report import iqr, judge
 
 DEVICES = ("smmuv3", "vtd")
 CASES = ("answer", "hit", "walk", "fault", "unmap")
@@ -56,13 +57,6 @@ def instructions(directory, way, device, case):
         said = _run(directory, way, device, case, times * COUNTED, valgrind).stderr
         counts.append(int(re.search(r"Collected : (\d+)", said)[1]))
     return (counts[1] - counts[0]) / (2 * COUNTED)
-
-
-def iqr(values):
-    if len(values) < 2:
-        return 0.0
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return high - low
 
 
 def run(directory, rounds):

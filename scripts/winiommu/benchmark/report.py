@@ -8,7 +8,7 @@ IMPLS = ("none", "null", "qemu", "winiommu")
 RATIOS = (("winiommu", "null", "ours/null"), ("qemu", "winiommu", "qemu/ours"))
 
 
-def _iqr(samples):
+def iqr(samples):
     if len(samples) < 2:
         return 0.0
     low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
@@ -36,7 +36,7 @@ class Figures:
         return min(samples) if samples else None
 
     def iqr(self, impl, case, point):
-        return _iqr(self._samples[(case, point)][impl])
+        return iqr(self._samples[(case, point)][impl])
 
     def paired(self, impl, over, case, point, over_point=None):
         """The ratio of each turn: what the machine does meanwhile, it does to both."""
@@ -68,7 +68,7 @@ class Figures:
             for a, b, _ in self._ratios:
                 turns = self.paired(a, b, case, point)
                 row += f"{'-':>16}" if not turns else (
-                    f"{statistics.median(turns):.2f}x ({_iqr(turns):.2f})".rjust(16))
+                    f"{statistics.median(turns):.2f}x ({iqr(turns):.2f})".rjust(16))
             lines.append(row)
         return "\n".join(lines)
 

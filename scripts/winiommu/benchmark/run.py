@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The run: every implementation's QEMU is alive at once and they take turns, sample by sample."""
 
+import contextlib
 import sys
 
 from . import cases, driver, targets
@@ -26,12 +27,20 @@ def _interleave(figures, machines, case, points, rounds, only=None):
                 figures.add(machine.impl, case, name, sample(machine))
 
 
-def _measure(kind, qemu, rounds, then):
-    """All cases of one kind of machine; `then` adds what only that kind has, and the verdicts."""
-    machines = []
-    try:
+@contextlib.contextmanager
+def _alive(kind, qemu):
+    """One machine of each implementation, all alive at once."""
+    with contextlib.ExitStack() as stack:
+        machines = []
         for impl in kind.impls:
             machines.append(kind(qemu, impl))
+            stack.callback(machines[-1].close)
+        yield machines
+
+
+def _measure(kind, qemu, rounds, then):
+    """All cases of one kind of machine; `then` adds what only that kind has, and the verdicts."""
+    with _alive(kind, qemu) as machines:
         figures = Figures(kind.device)
         for case in kind.cases:
             print(f"measuring {figures.device} {case}", flush=True)
@@ -48,17 +57,11 @@ def _measure(kind, qemu, rounds, then):
                     print(f"remark: {remark}")
                 machine.remarks.clear()
         return figures, then(figures, machines, rounds)
-    finally:
-        for machine in machines:
-            machine.close()
 
 
 def _measure_verify(kind, qemu, rounds):
     """What verify mode costs: a hit, a failing DMA and a strict unmap with and without it."""
-    machines = []
-    try:
-        for impl in kind.impls:
-            machines.append(kind(qemu, impl))
+    with _alive(kind, qemu) as machines:
         figures = Figures(kind.device, tuple(kind.impls), (("verify", "winiommu", "verify/off"),))
         case = kind.cases[0]
         print(f"measuring {figures.device} {case}", flush=True)
@@ -68,9 +71,6 @@ def _measure_verify(kind, qemu, rounds):
         for machine in machines:
             machine.check()
         return figures, []
-    finally:
-        for machine in machines:
-            machine.close()
 
 
 def _smmuv3_verdicts(figures, machines, rounds):

@@ -301,6 +301,6 @@ def run_all(wanted, built, **options):
 
     for one in wanted:
         machine.require_devices(one.boot, built.system(one.machine.architecture))
-        efi.ensure(one.machine.architecture, mutants="mutant" in options)
+        efi.ensure(one.machine.architecture)
         store.firmware(one.machine.architecture)
     yield from ui.side_by_side(functools.partial(job, number, one) for number, one in enumerate(wanted, start=1))
