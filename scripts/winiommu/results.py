@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tests said: counts, failures and reasons, read from GoogleTest XML and from TAP."""
+import base64
 import dataclasses
+import pathlib
 import re
 import xml.etree.ElementTree as xml
 
@@ -111,6 +113,17 @@ def running(output):
         elif re.match(r"^\[  ( FAILED|SKIPPED|     OK) \]", line):
             last = ""
     return last
+
+
+def finding(output):
+    """What a libFuzzer that stopped says, and the input in base64: enough to run it again elsewhere."""
+    said = re.findall(r"^(?:INVARIANT|SUMMARY|.*\bruntime error|==\d+==\s*ERROR):.*", output, re.MULTILINE)
+    kept = re.search(r"Test unit written to (\S+)", output)
+    try:
+        data = pathlib.Path(kept.group(1)).read_bytes() if kept else None
+    except OSError:
+        data = None
+    return said + ([f"input: {base64.b64encode(data).decode()}"] if data is not None else [])
 
 
 def judge(name, status, output, report, protocol):

@@ -161,28 +161,37 @@ def report(context):
                    env={"WINIOMMU_VERIFY": str(paths.BUILD / "core/contract/winiommu-verify")})
 
 
+def fuzz_command(test, args, reports):
+    """A fuzzer's command line: its kept corpus is laid out beside what it finds."""
+    name = test["name"]
+    found = reports / f"{name}-corpus"
+    found.mkdir(exist_ok=True)
+    kept = paths.REPO / "tests/fuzz/corpus" / name
+    # Small inputs are kept as lines of hexadecimal, larger ones as files.
+    lines = (paths.read(kept.with_suffix(".hex")) or "").splitlines()
+    for number, line in enumerate(lines):
+        (found / f"kept-{number}").write_bytes(bytes.fromhex(line))
+    words = paths.REPO / "tests/fuzz" / (name.partition("-")[0] + ".dict")
+    return [test["cmd"][0], f"-max_total_time={args.fuzz_seconds}", f"-seed={args.fuzz_seed}",
+            "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
+            f"-artifact_prefix={reports}/{name}-",
+            *([f"-dict={words}"] if words.is_file() else []), found,
+            *([kept] if kept.is_dir() else [])]
+
+
 def fuzz(context):
     """Each fuzzer for a while on its kept corpus plus what it finds."""
     tests = built_tests("fuzz", lambda suites: "fuzz" in suites)
-    seconds = context.args.fuzz_seconds
     jobs = {}
     for test in tests:
         def job(test=test):
-            name = test["name"]
-            found = context.reports / f"{name}-corpus"
-            found.mkdir(exist_ok=True)
-            kept = paths.REPO / "tests/fuzz/corpus" / name
-            # Small inputs are kept as lines of hexadecimal, larger ones as files.
-            lines = (paths.read(kept.with_suffix(".hex")) or "").splitlines()
-            for number, line in enumerate(lines):
-                (found / f"kept-{number}").write_bytes(bytes.fromhex(line))
-            words = paths.REPO / "tests/fuzz" / (name.partition("-")[0] + ".dict")
-            return program(name, [test["cmd"][0], f"-max_total_time={seconds}", "-timeout=20",
-                                  "-rss_limit_mb=2048", "-print_final_stats=1",
-                                  f"-artifact_prefix={context.reports}/{name}-",
-                                  *([f"-dict={words}"] if words.is_file() else []), found,
-                                  *([kept] if kept.is_dir() else [])],
-                           context.reports, env=SANITIZERS, timeout=seconds + 120)
+            name, args = test["name"], context.args
+            outcome = program(name, fuzz_command(test, args, context.reports), context.reports,
+                              env=SANITIZERS, timeout=args.fuzz_seconds + 120)
+            if not outcome.good:
+                for line in results.finding(paths.read(context.reports / f"{name}.log") or ""):
+                    ui.say(f"    {name}: {line}")
+            return outcome
         jobs[test["name"]] = job
     if not jobs:
         return results.failed("there is no fuzzer")

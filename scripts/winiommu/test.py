@@ -17,6 +17,9 @@ def arguments(parser):
                         help="unit tests without the sanitizers, for speed")
     parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N",
                         help="how long each fuzzer runs (default 60)")
+    parser.add_argument("--fuzz-seed", type=int, default=1, metavar="N",
+                        help="where each fuzzer begins: the same N, the same inputs "
+                             "(default 1; 0: elsewhere each time)")
     qemu.add_options(parser)
 
 

@@ -66,6 +66,39 @@ class Program(unittest.TestCase):
         self.assertEqual((outcome.passed, len(outcome.failures)), (0, 1))
 
 
+
+class Fuzz(unittest.TestCase):
+    SAYS = ("import pathlib, sys; pathlib.Path(sys.argv[-1], 'crash').write_bytes(b'abc'); "
+            "print('INVARIANT: it moved (0x1, 0x2)'); "
+            "print('artifact_prefix; Test unit written to', pathlib.Path(sys.argv[-1], 'crash')); "
+            "raise SystemExit(77)")
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.context = suites.Context(mock.Mock(fuzz_seconds=7, fuzz_seed=3),
+                                      pathlib.Path(scratch.name), {})
+
+    def test_a_finding_is_printed_with_its_input(self):
+        command = [sys.executable, "-c", self.SAYS, self.context.reports]
+        with mock.patch.object(suites, "built_tests", lambda *_: [{"name": "vtd"}]), \
+                mock.patch.object(suites, "fuzz_command", lambda *_: command), \
+                contextlib.redirect_stdout(io.StringIO()) as out:
+            outcome = suites.fuzz(self.context)
+        self.assertIn("exit status 77", outcome.failures[0])
+        self.assertIn("vtd: INVARIANT: it moved (0x1, 0x2)", out.getvalue())
+        self.assertIn("vtd: input: YWJj", out.getvalue())
+
+    def test_seconds_seed_and_kept_inputs_reach_the_fuzzer(self):
+        argv = suites.fuzz_command({"name": "vtd", "cmd": ["fuzz-vtd"]}, self.context.args,
+                                   self.context.reports)
+        self.assertEqual(argv[:3], ["fuzz-vtd", "-max_total_time=7", "-seed=3"])
+        kept = (paths.REPO / "tests/fuzz/corpus/vtd.hex").read_text().splitlines()
+        found = self.context.reports / "vtd-corpus"
+        self.assertIn(found, argv)
+        self.assertEqual({file.read_bytes().hex() for file in found.iterdir()}, set(kept))
+
+
 class Sum(unittest.TestCase):
     def run_suites(self, *functions):
         chosen = tuple(suites.Suite(f"s{index}", "a sample", function)
