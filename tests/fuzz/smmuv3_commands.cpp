@@ -92,6 +92,7 @@ private:
         std::uint64_t address;
     };
 
+    static bool is_event(std::uint64_t at) { return at - events < 32u << log2_events; }
     // Only a page without the Contiguous bit in the last table leaves the rest as it was.
     void store(std::uint64_t at, std::uint64_t v)
     {
@@ -121,12 +122,18 @@ private:
     void command(std::uint64_t low, std::uint64_t high)
     {
         const std::uint64_t slot = commands + (prod_ & ((1u << log2_commands) - 1)) * 16;
-        memory_.store(slot, low);
-        memory_.store(slot + 8, high);
         prod_ = (prod_ + 1) & ((2u << log2_commands) - 1);
         memory_.begin();
-        write(0x98, prod_);
-        memory_.end(1 << 12, [](std::uint64_t) { return true; });
+        for (auto* device : device_) {
+            // The message of the first device's CMD_SYNC may have hit the command.
+            memory_.store(slot, low);
+            memory_.store(slot + 8, high);
+            wi_iommu_mmio_write(device, 0x98, 4, prod_);
+        }
+        memory_.end(1 << 12, [this](std::uint64_t at) {
+            consistent_ &= is_event(at);  // else a message hit a table
+            return true;
+        });
         const std::uint32_t cons = both(0x9c), index = cons & ((2u << log2_commands) - 1);
         const bool failed = ((both(0x60) ^ both(0x64)) & 1) != 0;
         if (failed != (index != prod_)) {
@@ -184,8 +191,7 @@ private:
             memory_.begin();
             ok[i] = wi_stream_translate(wi_iommu_stream(device_[i], a.stream, nullptr),
                                         a.address, a.attributes, a.substream, &t[i]);
-            memory_.end(
-                512, [](std::uint64_t at) { return at - events < 32u << log2_events; });
+            memory_.end(512, is_event);
             if (ok[i] && t[i].output >> 48 != 0) {
                 fail("output beyond the output address size", t[i].output);
             }
