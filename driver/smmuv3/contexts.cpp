@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translation contexts: their tags, and SMMU 4.4 "TLB invalidation".
+// Translation contexts: their stage, and SMMU 4.4 "TLB invalidation".
 #include "driver/smmuv3/smmuv3.hpp"
 
 #include "driver/mutant.hpp"
@@ -8,39 +8,10 @@ namespace iommu::driver {
 
 using namespace smmu;
 
-bool Smmuv3::create_context(Context& context)
+bool Smmuv3::takes_stage1(Context::Kind kind) const
 {
-    if (context.kind == Context::Kind::PassThrough) {
-        return true;
-    }
-    context.stage1 = context.kind != Context::Kind::Managed || !features_.stage2;
-    if (!(context.stage1 ? asids_ : vmids_).take(context.tag)) {
-        return false;
-    }
-    if (context.kind == Context::Kind::CallerOwned) {
-        return true;
-    }
-    const auto& format = context.stage1 ? arm_stage1 : arm_stage2;
-    const auto l = limits();
-    const auto bits = context.stage1 ? l.stage1_input_bits : l.input_bits;
-    if (!context.table.create(platform_, format, bits)) {
-        (context.stage1 ? asids_ : vmids_).give_back(context.tag);
-        context.tag = 0;
-        return false;
-    }
-    return true;
+    return kind != Context::Kind::Managed || !features_.stage2;
 }
-
-void Smmuv3::free_context(Context& context)
-{
-    context.table.destroy();
-    if (!mutant(Mutant::TagLeaked)) {
-        (context.stage1 ? asids_ : vmids_).give_back(context.tag);
-    }
-    context.tag = 0;
-}
-
-// --- invalidation
 
 // SMMU 4.4.2: without stage 1 its commands are illegal.  A caller's domain, which would
 // be one of that stage, cannot have been configured then.

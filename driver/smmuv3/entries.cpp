@@ -25,10 +25,10 @@ Ste Smmuv3::compose(const Stream& s) const
                          (unconfigured && !mutant(Mutant::UnconfiguredPasses));
     const bool through = !blocked && !translates(c);
     const auto ste = Ste{}.with(Ste::V, true).with(Ste::SHCFG, 1);
-    if (s.pasid_bits == 0 && blocked) {
+    if (s.cd_bits == 0 && blocked) {
         return ste.with(Ste::Config, SteConfig::Abort);
     }
-    if (s.pasid_bits == 0 && through) {
+    if (s.cd_bits == 0 && through) {
         return ste.with(Ste::Config, SteConfig::Bypass);
     }
     if (translates(c) && !c->stage1) {
@@ -39,7 +39,7 @@ Ste Smmuv3::compose(const Stream& s) const
                                     : DefaultSubstream::Substream0;
     return ste.with(Ste::Config, SteConfig::Stage1)
         .with(Ste::S1ContextPtr, Ipa{s.cds_physical})
-        .with(Ste::S1CDMax, s.pasid_bits)
+        .with(Ste::S1CDMax, s.cd_bits)
         .with(Ste::S1DSS, untagged)
         .with(Ste::S1CIR, 1)
         .with(Ste::S1COR, 1)

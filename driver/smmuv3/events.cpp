@@ -81,7 +81,7 @@ void Smmuv3::report(const std::uint64_t* event)
 void Smmuv3::drain_events()
 {
     const Guard guard(platform_, event_lock_, HIGH_LEVEL);
-    const auto registers = smmu_.base + page1;
+    const auto registers = node_.base + page1;
     const auto raw = platform_.read32(registers + EventqProd::offset);
     const auto write = raw & index_mask;
     while (event_read_ != write) {

@@ -34,7 +34,7 @@ void service(void* argument)
 
 // --- taking the unit over
 
-bool Smmuv3::Features::meet(const Features& other)
+bool Smmuv3Kind::Features::meet(const Features& other)
 {
     const auto least = [](unsigned a, unsigned b) { return a < b ? a : b; };
     if (!(stage1 && other.stage1) && !(stage2 && other.stage2)) {
@@ -53,10 +53,10 @@ bool Smmuv3::Features::meet(const Features& other)
 
 bool Smmuv3::usable()
 {
-    const auto idr0 = from_raw<Idr0>(platform_.read32(smmu_.base + Idr0::offset));
-    const auto idr1 = from_raw<Idr1>(platform_.read32(smmu_.base + Idr1::offset));
-    const auto idr3 = from_raw<Idr3>(platform_.read32(smmu_.base + Idr3::offset));
-    const auto idr5 = from_raw<Idr5>(platform_.read32(smmu_.base + Idr5::offset));
+    const auto idr0 = from_raw<Idr0>(platform_.read32(node_.base + Idr0::offset));
+    const auto idr1 = from_raw<Idr1>(platform_.read32(node_.base + Idr1::offset));
+    const auto idr3 = from_raw<Idr3>(platform_.read32(node_.base + Idr3::offset));
+    const auto idr5 = from_raw<Idr5>(platform_.read32(node_.base + Idr5::offset));
     auto& f = features_;
     f.stage1 = idr0[Idr0::S1P];
     f.stage2 = idr0[Idr0::S2P];
@@ -78,21 +78,10 @@ bool Smmuv3::usable()
     return aarch64 && idr5[Idr5::GRAN4K] && (f.stage1 || f.stage2);
 }
 
-bool Smmuv3::open(const Platform& platform, FaultSink& sink, const Iort& table,
-                  const Node& node, unsigned index)
-{
-    platform_ = platform;
-    sink_ = &sink;
-    iort_ = &table;
-    smmu_ = node;
-    index_ = index;
-    return usable();
-}
-
 bool Smmuv3::allocate(const Features& common, const Smmuv3& lead)
 {
     features_ = common;
-    const auto wanted = iort_->stream_count(smmu_);
+    const auto wanted = table_->stream_count(node_);
     unsigned log2_streams = 0;
     while (log2_streams < sid_bits_ && (std::uint64_t{1} << log2_streams) < wanted) {
         ++log2_streams;
@@ -115,15 +104,15 @@ void Smmuv3::take_over()
     stream_table_.fill(
         Ste{}.with(Ste::V, true).with(Ste::Config, config).with(Ste::SHCFG, 1));
     const auto& p = platform_.raw();
-    p.connect_wired(p.context, smmu_.event_gsiv, service, this);
+    p.connect_wired(p.context, node_.event_gsiv, service, this);
     program();
 }
 
 // SMMU 6.3.9.6 "SMMUEN": CR0 takes effect when CR0ACK says so.
 void Smmuv3::set_cr0(std::uint32_t value)
 {
-    platform_.write32(smmu_.base + Cr0::offset, value);
-    while (platform_.read32(smmu_.base + Cr0::ack_offset) != value) {
+    platform_.write32(node_.base + Cr0::offset, value);
+    while (platform_.read32(node_.base + Cr0::ack_offset) != value) {
         platform_.pause();
     }
 }
@@ -131,7 +120,7 @@ void Smmuv3::set_cr0(std::uint32_t value)
 // SMMU 3.11 "Reset, Enable and initialization".
 void Smmuv3::program()
 {
-    const auto base = smmu_.base;
+    const auto base = node_.base;
     set_cr0(0);
     const auto cr1 = Cr1{}
                          .with(Cr1::QUEUE_IC, 1)
@@ -171,14 +160,9 @@ void Smmuv3::stop()
 {
     if (stream_table_.allocated()) {
         set_cr0(0);
-        platform_.write32(smmu_.base + IrqCtrl::offset, 0);
+        platform_.write32(node_.base + IrqCtrl::offset, 0);
     }
-    while (streams_ != nullptr) {
-        auto* s = streams_;
-        streams_ = s->next;
-        platform_.release_pages(s->cds, s->pages());
-        platform_.destroy(s);
-    }
+    drop_all();
     stream_table_.release();
     if (events_ != nullptr) {
         platform_.release_pages(events_, (event_bytes << log2_events) / page_size);
@@ -215,7 +199,7 @@ HardwareLimits Smmuv3::limits() const
 
 bool Smmuv3::find(const WdmDeviceIdentity& device, InputIds& ids) const
 {
-    return iort_->find_device(smmu_, device, ids) &&
+    return table_->find_device(node_, device, ids) &&
            stream_table_.holds(std::uint64_t{ids.stream} + ids.count);
 }
 

@@ -8,15 +8,6 @@ namespace iommu::driver {
 
 using namespace smmu;
 
-Smmuv3::Stream* Smmuv3::stream(std::uint32_t id) const
-{
-    auto* s = streams_;
-    while (s != nullptr && s->id != id) {
-        s = s->next;
-    }
-    return s;
-}
-
 // SMMU 4.3.2: Range says how many bits of the StreamID do not matter, less one.
 bool Smmuv3::own_entry(std::uint32_t id)
 {
@@ -30,65 +21,38 @@ bool Smmuv3::own_entry(std::uint32_t id)
     return own != StreamTable::Own::NoMemory;
 }
 
-bool Smmuv3::prepare(std::uint32_t id, unsigned pasid_bits)
-{
-    const Guard guard(platform_, stream_lock_);
-    if (auto* known = stream(id); known != nullptr) {
-        return pasid_bits <= known->pasid_bits || grow(*known, pasid_bits);
-    }
-    auto* s = platform_.make<Stream>();
-    if (s == nullptr) {
-        return false;
-    }
-    s->id = id;
-    s->pasid_bits = pasid_bits;
-    s->cds = platform_.pages(s->pages(), s->cds_physical);
-    if (s->cds == nullptr || !own_entry(id)) {
-        if (s->cds != nullptr) {
-            platform_.release_pages(s->cds, s->pages());
-        }
-        platform_.destroy(s);
-        return false;
-    }
-    s->next = streams_;
-    streams_ = s;
-    return true;
-}
-
-// A wider table takes the place of the narrow one.
-bool Smmuv3::grow(Stream& s, unsigned pasid_bits)
+// A wider table takes the place of the narrow one, if there was one.
+bool Smmuv3::make_room(Stream& s, unsigned pasid_bits)
 {
     Stream wider = s;
-    wider.pasid_bits = pasid_bits;
+    wider.cd_bits = pasid_bits;
     wider.cds = platform_.pages(wider.pages(), wider.cds_physical);
-    if (wider.cds == nullptr) {
+    if (wider.cds == nullptr || !own_entry(s.id)) {
+        release(wider);
         return false;
     }
-    const auto old = s;
-    __builtin_memcpy(wider.cds, s.cds, sizeof(Cd) << s.pasid_bits);
+    auto old = s;
     s = wider;
-    write_ste(s.id, compose(s));
-    platform_.release_pages(old.cds, old.pages());
+    if (old.cds != nullptr) {
+        __builtin_memcpy(s.cds, old.cds, sizeof(Cd) << old.cd_bits);
+        write_ste(s.id, compose(s));
+        release(old);
+    }
     return true;
 }
 
-void Smmuv3::forget(std::uint32_t id, Unattached then)
+void Smmuv3::retire(Stream& s, Unattached then)
 {
-    const Guard guard(platform_, stream_lock_);
-    auto** at = &streams_;
-    while (*at != nullptr && (*at)->id != id) {
-        at = &(*at)->next;
-    }
-    auto* s = *at;
-    if (s == nullptr) {
-        return;
-    }
-    *at = s->next;
     Stream plain{};
     plain.otherwise = then;
-    write_ste(s->id, compose(plain));
-    platform_.release_pages(s->cds, s->pages());
-    platform_.destroy(s);
+    write_ste(s.id, compose(plain));
+}
+
+void Smmuv3::release(Stream& s)
+{
+    if (s.cds != nullptr) {
+        platform_.release_pages(s.cds, s.pages());
+    }
 }
 
 // SMMU 3.21.3 "Configuration structures and configuration invalidation completion": one
@@ -142,44 +106,25 @@ void Smmuv3::write_cd(const Stream& s, std::uint32_t substream, const Cd& value)
     }
 }
 
-void Smmuv3::bind(std::uint32_t id, const Context& context)
+// The descriptor is there before the STE that leads to it, and until after.
+void Smmuv3::set_bound(Stream& s, const Context* context)
 {
-    const Guard guard(platform_, stream_lock_);
-    auto* s = stream(id);
-    s->bound = &context;
-    if (translates(&context) && context.stage1) {
-        write_cd(*s, 0, descriptor(context, true));
+    const auto has_cd = [](const Context* c) { return translates(c) && c->stage1; };
+    const bool had_cd = has_cd(s.bound);
+    s.bound = context;
+    if (has_cd(context)) {
+        write_cd(s, 0, descriptor(*context, true));
     }
-    write_ste(s->id, compose(*s));
-}
-
-void Smmuv3::unbind(std::uint32_t id, Unattached then)
-{
-    const Guard guard(platform_, stream_lock_);
-    auto* s = stream(id);
-    const bool had_cd = translates(s->bound) && s->bound->stage1;
-    s->bound = nullptr;
-    s->otherwise = then;
-    write_ste(s->id, compose(*s));
-    if (had_cd) {
-        write_cd(*s, 0, Cd{});
+    write_ste(s.id, compose(s));
+    if (context == nullptr && had_cd) {
+        write_cd(s, 0, Cd{});
     }
 }
 
-void Smmuv3::bind_pasid(std::uint32_t id, std::uint32_t pasid, const Context& context,
+void Smmuv3::set_tagged(Stream& s, std::uint32_t pasid, const Context* context,
                         bool report_faults)
 {
-    const Guard guard(platform_, stream_lock_);
-    auto* s = stream(id);
-    if (pasid < 1u << s->pasid_bits) {
-        write_cd(*s, pasid, descriptor(context, report_faults));
-    }
-}
-
-void Smmuv3::unbind_pasid(std::uint32_t id, std::uint32_t pasid)
-{
-    const Guard guard(platform_, stream_lock_);
-    write_cd(*stream(id), pasid, Cd{});
+    write_cd(s, pasid, context == nullptr ? Cd{} : descriptor(*context, report_faults));
 }
 
 }  // namespace iommu::driver

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Translation contexts: their domain-ids, and VT-d 6.5 "Invalidation of Translation
-// Caches".
+// VT-d 6.5 "Invalidation of Translation Caches".
 #include "driver/vtd/vtd.hpp"
 
 #include "driver/mutant.hpp"
@@ -9,44 +8,11 @@ namespace iommu::driver {
 
 using namespace vtd;
 
-bool Vtd::create_context(Context& context)
-{
-    if (context.kind == Context::Kind::PassThrough) {
-        return true;
-    }
-    context.stage1 = context.kind == Context::Kind::ManagedStage1;
-    if (!domains_.take(context.tag)) {
-        return false;
-    }
-    if (context.kind == Context::Kind::CallerOwned) {
-        return true;
-    }
-    const auto& format = context.stage1 ? vtd_first_stage : vtd_second_stage;
-    if (!context.table.create(platform_, format,
-                              context.stage1 ? 47 : features_.input_bits())) {
-        domains_.give_back(context.tag);
-        context.tag = 0;
-        return false;
-    }
-    return true;
-}
-
-void Vtd::free_context(Context& context)
-{
-    context.table.destroy();
-    if (!mutant(Mutant::TagLeaked)) {
-        domains_.give_back(context.tag);
-    }
-    context.tag = 0;
-}
-
-// --- invalidation
-
 // The PASIDs under which first-stage entries of the context may be cached.
 template <typename Visit>
 void Vtd::pasids_of(const Context& context, Visit visit) const
 {
-    for (const auto* s = sources_; s != nullptr; s = s->next) {
+    for (const auto* s = streams_; s != nullptr; s = s->next) {
         if (s->bound == &context) {
             visit(0u);
         }
@@ -77,7 +43,7 @@ void Vtd::invalidate(const Context& context)
 
 void Vtd::invalidate_first_stage(const Context& context)
 {
-    const Guard guard(platform_, source_lock_);
+    const Guard guard(platform_, stream_lock_);
     InvalidationQueue::Batch batch(queue_);
     pasids_of(context, [&](std::uint32_t pasid) {
         batch.add(DescriptorType::PasidIotlb,
@@ -129,7 +95,7 @@ void Vtd::invalidate(const Context& context, std::uint64_t first_page,
         });
         return;
     }
-    const Guard guard(platform_, source_lock_);
+    const Guard guard(platform_, stream_lock_);
     InvalidationQueue::Batch batch(queue_);
     in_blocks(first_page, pages, [&](Iova address, unsigned mask) {
         pasids_of(context, [&](std::uint32_t pasid) {

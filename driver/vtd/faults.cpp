@@ -19,7 +19,7 @@ FAULT_INFORMATION_ARM64_TYPE Vtd::type_of(const FaultRecord& r) const
     case FaultReason::FsEntryWriteDenied:
     case FaultReason::FsEntryReadDenied: {
         const auto id = static_cast<std::uint32_t>(r[FaultRecord::SID]);
-        const auto* s = source(id);
+        const auto* s = stream(id);
         const auto* c = s == nullptr || r[FaultRecord::PP] ? nullptr : s->bound;
         std::uint64_t physical = 0;
         const auto page = r[FaultRecord::FI].value / page_size;
@@ -73,7 +73,7 @@ void Vtd::report(const FaultRecord& r)
     f.address = r[FaultRecord::FI].value;
     f.hardware_code = static_cast<std::uint32_t>(r[FaultRecord::FR]);
     {
-        const Guard guard(platform_, source_lock_);
+        const Guard guard(platform_, stream_lock_);
         f.type = type_of(r);
     }
     sink_->fault(f);
@@ -84,9 +84,9 @@ void Vtd::report(const FaultRecord& r)
 void Vtd::clear_faults()
 {
     for (unsigned i = 0; i < fault_records_; ++i) {
-        platform_.write32(unit_.base + fault_offset_ + i * 16 + 12, 1u << 31);
+        platform_.write32(node_.base + fault_offset_ + i * 16 + 12, 1u << 31);
     }
-    platform_.write32(unit_.base + offset::FSTS_REG,
+    platform_.write32(node_.base + offset::FSTS_REG,
                       static_cast<std::uint32_t>(FstsReg::PFO.mask));
 }
 
@@ -96,7 +96,7 @@ void Vtd::drain_faults()
     __atomic_store_n(&drain_queued_, false, __ATOMIC_RELEASE);
     const Guard guard(platform_, fault_lock_);
     for (unsigned i = 0; i < fault_records_; ++i) {
-        const auto at = unit_.base + fault_offset_ + i * 16;
+        const auto at = node_.base + fault_offset_ + i * 16;
         FaultRecord r{};
         r.dword = {platform_.read64(at), platform_.read64(at + 8)};
         if (r[FaultRecord::F]) {
@@ -104,7 +104,7 @@ void Vtd::drain_faults()
             report(r);
         }
     }
-    platform_.write32(unit_.base + offset::FSTS_REG,
+    platform_.write32(node_.base + offset::FSTS_REG,
                       static_cast<std::uint32_t>(FstsReg::PFO.mask));
 }
 

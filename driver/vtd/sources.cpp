@@ -8,16 +8,7 @@ namespace iommu::driver {
 
 using namespace vtd;
 
-Vtd::Source* Vtd::source(std::uint32_t id) const
-{
-    auto* s = sources_;
-    while (s != nullptr && s->id != id) {
-        s = s->next;
-    }
-    return s;
-}
-
-bool Vtd::replace_pasid_tables(Source& s, unsigned bits)
+bool Vtd::replace_pasid_tables(Stream& s, unsigned bits)
 {
     PasidTables wider{};
     if (!make_pasid_tables(wider, bits)) {
@@ -47,102 +38,56 @@ bool Vtd::replace_pasid_tables(Source& s, unsigned bits)
     return true;
 }
 
-bool Vtd::prepare(std::uint32_t id, unsigned pasid_bits)
+// Until it is bound it may do what it could before.
+bool Vtd::make_room(Stream& s, unsigned pasid_bits)
 {
-    const Guard guard(platform_, source_lock_);
-    auto* s = source(id);
-    if (s != nullptr) {
-        return !features_.scalable || pasid_bits <= s->pasids.bits ||
-               replace_pasid_tables(*s, pasid_bits);
-    }
-    s = platform_.make<Source>();
-    if (s == nullptr) {
-        return false;
-    }
-    s->id = id;
-    // Until it is bound it may do what it could before.
-    if (features_.scalable ? !replace_pasid_tables(*s, pasid_bits)
-                           : !own_contexts(id >> 8)) {
-        platform_.destroy(s);
-        return false;
-    }
-    s->next = sources_;
-    sources_ = s;
-    return true;
+    return features_.scalable ? replace_pasid_tables(s, pasid_bits)
+                              : own_contexts(s.id >> 8);
 }
 
-void Vtd::forget(std::uint32_t id, Unattached then)
+void Vtd::retire(Stream& s, Unattached then)
 {
-    const Guard guard(platform_, source_lock_);
-    auto** at = &sources_;
-    while (*at != nullptr && (*at)->id != id) {
-        at = &(*at)->next;
-    }
-    auto* s = *at;
-    if (s == nullptr) {
-        return;
-    }
-    *at = s->next;
-    if (features_.scalable) {
-        if (then == Unattached::Identity) {
-            point_context(s->id, identity_);
-        } else {
-            store(context_entry(s->id), 0);
-            forget_contexts(s->id);
-        }
-        platform_.release_pages(s->pasids.directory, s->pasids.pages);
-        platform_.release(s->tagged, sizeof(void*) << s->pasids.bits);
+    if (!features_.scalable) {
+        write_legacy(s.id, legacy_entry(nullptr, then));
+    } else if (then == Unattached::Identity) {
+        point_context(s.id, identity_);
     } else {
-        write_legacy(s->id, legacy_entry(nullptr, then));
+        store(context_entry(s.id), 0);
+        forget_contexts(s.id);
     }
-    platform_.destroy(s);
 }
 
-void Vtd::set_untagged(Source& s, Unattached otherwise)
+void Vtd::release(Stream& s)
 {
+    if (s.pasids.directory != nullptr) {
+        platform_.release_pages(s.pasids.directory, s.pasids.pages);
+    }
+    if (s.tagged != nullptr) {
+        platform_.release(s.tagged, sizeof(void*) << s.pasids.bits);
+    }
+}
+
+void Vtd::set_bound(Stream& s, const Context* context)
+{
+    s.bound = context;
     if (features_.scalable) {
-        write_pasid(s.id, s.pasids, 0, pasid_entry(s.bound, otherwise, true));
+        write_pasid(s.pasids, 0, pasid_entry(context, s.otherwise, true));
     } else {
-        write_legacy(s.id, legacy_entry(s.bound, otherwise));
+        write_legacy(s.id, legacy_entry(context, s.otherwise));
     }
 }
 
-void Vtd::bind(std::uint32_t id, const Context& context)
-{
-    const Guard guard(platform_, source_lock_);
-    auto* s = source(id);
-    s->bound = &context;
-    set_untagged(*s, Unattached::Blocked);
-}
-
-void Vtd::unbind(std::uint32_t id, Unattached then)
-{
-    const Guard guard(platform_, source_lock_);
-    auto* s = source(id);
-    s->bound = nullptr;
-    set_untagged(*s, then);
-}
-
-void Vtd::bind_pasid(std::uint32_t id, std::uint32_t pasid, const Context& context,
+void Vtd::set_tagged(Stream& s, std::uint32_t pasid, const Context* context,
                      bool report_faults)
 {
-    const Guard guard(platform_, source_lock_);
-    auto* s = source(id);
-    if (pasid >= 1u << s->pasids.bits) {
+    s.tagged[pasid] = context;
+    if (context == nullptr) {
+        write_pasid(s.pasids, pasid, PasidTableEntry{});
         return;
     }
-    s->tagged[pasid] = &context;
-    s->highest = pasid > s->highest ? pasid : s->highest;
-    write_pasid(s->id, s->pasids, pasid,
-                pasid_entry(&context, Unattached::Blocked, report_faults));
-}
-
-void Vtd::unbind_pasid(std::uint32_t id, std::uint32_t pasid)
-{
-    const Guard guard(platform_, source_lock_);
-    auto* s = source(id);
-    s->tagged[pasid] = nullptr;
-    write_pasid(s->id, s->pasids, pasid, PasidTableEntry{});
+    s.highest = pasid > s.highest ? pasid : s.highest;
+    write_pasid(s.pasids, pasid,
+                pasid_entry(context, Unattached::Blocked, report_faults));
 }
 
 }  // namespace iommu::driver

@@ -217,7 +217,7 @@ void Vtd::write_legacy(std::uint32_t id, const ContextEntry& value)
                   .with(IotlbDescriptor::DID, did));
 }
 
-void Vtd::write_pasid(std::uint32_t, const PasidTables& tables, std::uint32_t pasid,
+void Vtd::write_pasid(const PasidTables& tables, std::uint32_t pasid,
                       const PasidTableEntry& value)
 {
     auto* entry = tables.directory + page_size / 8 + std::uint64_t{pasid} * 8;

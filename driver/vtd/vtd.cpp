@@ -33,7 +33,7 @@ void service(void* argument)
 
 // --- taking the unit over
 
-bool Vtd::Features::meet(const Features& other)
+bool VtdKind::Features::meet(const Features& other)
 {
     if ((widths & other.widths) == 0) {
         return false;
@@ -48,13 +48,13 @@ bool Vtd::Features::meet(const Features& other)
 
 bool Vtd::usable()
 {
-    const auto cap = from_raw<CapReg>(platform_.read64(unit_.base + offset::CAP_REG));
-    const auto ecap = from_raw<EcapReg>(platform_.read64(unit_.base + offset::ECAP_REG));
+    const auto cap = from_raw<CapReg>(platform_.read64(node_.base + offset::CAP_REG));
+    const auto ecap = from_raw<EcapReg>(platform_.read64(node_.base + offset::ECAP_REG));
     auto& f = features_;
-    f.widths = static_cast<unsigned>(cap[CapReg::SAGAW]) & (w39 | w48);
+    f.widths = static_cast<unsigned>(cap[CapReg::SAGAW]) & (VtdKind::w39 | VtdKind::w48);
     f.domain_bits = 4 + 2 * static_cast<unsigned>(cap[CapReg::ND]);
     f.scalable = ecap[EcapReg::SMTS] && ecap[EcapReg::SSTS] && ecap[EcapReg::FSTS] &&
-                 (f.widths & w48) != 0;
+                 (f.widths & VtdKind::w48) != 0;
     if (f.scalable && ecap[EcapReg::PASID]) {
         const auto bits = static_cast<unsigned>(ecap[EcapReg::PSS]) + 1;
         f.pasid_bits = bits > 10 ? 10 : bits;
@@ -66,17 +66,6 @@ bool Vtd::usable()
     // coherent.
     return f.widths != 0 && ecap[EcapReg::QI] && ecap[EcapReg::C] && cap[CapReg::PSI] &&
            ecap[EcapReg::PT] && f.domain_bits <= 16;
-}
-
-bool Vtd::open(const Platform& platform, FaultSink& sink, const Dmar& table,
-               const Node& node, unsigned index)
-{
-    platform_ = platform;
-    sink_ = &sink;
-    dmar_ = &table;
-    unit_ = node;
-    index_ = index;
-    return usable();
 }
 
 bool Vtd::allocate(const Features& common, const Vtd& lead)
@@ -128,9 +117,9 @@ void Vtd::fill_identity()
 void Vtd::command(std::uint32_t bit, bool on)
 {
     constexpr std::uint32_t persistent = 0x96ff'ffff;  // not SRTP, SFL, WBF, SIRTP
-    const auto status = platform_.read32(unit_.base + offset::GSTS_REG) & persistent;
-    platform_.write32(unit_.base + offset::GCMD_REG, on ? status | bit : status & ~bit);
-    while (((platform_.read32(unit_.base + offset::GSTS_REG) & bit) != 0) != on) {
+    const auto status = platform_.read32(node_.base + offset::GSTS_REG) & persistent;
+    platform_.write32(node_.base + offset::GCMD_REG, on ? status | bit : status & ~bit);
+    while (((platform_.read32(node_.base + offset::GSTS_REG) & bit) != 0) != on) {
         platform_.pause();
     }
 }
@@ -142,7 +131,7 @@ constexpr std::uint32_t bit_of(std::uint64_t mask)
 
 void Vtd::program()
 {
-    const auto base = unit_.base;
+    const auto base = node_.base;
     if ((platform_.read32(base + offset::GSTS_REG) & GlobalReg::TE.mask) != 0) {
         command(bit_of(GlobalReg::TE.mask), false);
     }
@@ -181,21 +170,11 @@ void Vtd::stop()
 {
     if (root_ != nullptr) {
         command(bit_of(GlobalReg::TE.mask), false);
-        platform_.write32(unit_.base + offset::FECTL_REG,
+        platform_.write32(node_.base + offset::FECTL_REG,
                           bit_of(EventControlReg::IM.mask));
         command(bit_of(GlobalReg::QIE.mask), false);
     }
-    while (sources_ != nullptr) {
-        auto* s = sources_;
-        sources_ = s->next;
-        if (s->pasids.directory != nullptr) {
-            platform_.release_pages(s->pasids.directory, s->pasids.pages);
-        }
-        if (s->tagged != nullptr) {
-            platform_.release(s->tagged, sizeof(void*) << s->pasids.bits);
-        }
-        platform_.destroy(s);
-    }
+    drop_all();
     for (unsigned bus = 0; common_ != nullptr && bus < 256; ++bus) {
         if (contexts_at(bus) != common_physical_) {
             platform_.release_pages(platform_.at(contexts_at(bus)), context_pages);
@@ -225,7 +204,7 @@ HardwareLimits Vtd::limits() const
     l.live_split = true;
     l.input_bits = features_.input_bits();
     l.stage1_input_bits = 47;  // VT-d 3.6: addresses are canonical; the lower half of 48
-    l.output_bits = dmar_->address_bits();
+    l.output_bits = table_->address_bits();
     l.pasid_bits = features_.pasid_bits;
     l.hole_base = interrupt_window;
     l.hole_pages = 0x100;
@@ -235,7 +214,7 @@ HardwareLimits Vtd::limits() const
 bool Vtd::find(const WdmDeviceIdentity& device, InputIds& ids) const
 {
     ids = {0, 1, device.requester_id};
-    return dmar_->covers(unit_, device);
+    return table_->covers(node_, device);
 }
 
 }  // namespace iommu::driver

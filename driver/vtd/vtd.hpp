@@ -3,8 +3,7 @@
 // the second stage, TranslateS1 and PASID sub-devices the first.  Else legacy mode.
 #pragma once
 
-#include "driver/hw.hpp"
-#include "driver/tags.hpp"
+#include "driver/unit.hpp"
 #include "driver/vtd/dmar.hpp"
 #include "driver/vtd/invalidation_queue.hpp"
 #include "hw/iommu/vtd/spec/context.hpp"
@@ -13,51 +12,16 @@
 
 namespace iommu::driver {
 
-// One unit.  What it does for contexts it does as the leader of all: driver/units.hpp.
-class Vtd {
-public:
+struct VtdKind {
     using Table = Dmar;
     using Node = Dmar::Unit;
     static constexpr unsigned w39 = 0b10, w48 = 0b100;  // CAP_REG.SAGAW
-    // What a context depends on.
     struct Features {
         unsigned widths = 0, domain_bits = 16, pasid_bits = 0;
         bool scalable = false;
         unsigned input_bits() const { return (widths & w48) != 0 ? 48 : 39; }
-        // Becomes what both can do; false, and unchanged: they have no width in common.
         bool meet(const Features& other);
     };
-
-    // False: not one for this driver.
-    bool open(const Platform& platform, FaultSink& sink, const Dmar& table,
-              const Node& node, unsigned index);
-    const Features& features() const { return features_; }
-    // With the features all have.  False: no memory.
-    bool allocate(const Features& common, const Vtd& lead);
-    void take_over();
-    void stop();
-
-    HardwareLimits limits() const;
-    std::uint64_t base_address() const { return unit_.base; }
-    bool find(const WdmDeviceIdentity& device, InputIds& ids) const;
-    bool create_context(Context& context);
-    void free_context(Context& context);
-    bool prepare(std::uint32_t id, unsigned pasid_bits);
-    void forget(std::uint32_t id, Unattached then);
-    void bind(std::uint32_t id, const Context& context);
-    void unbind(std::uint32_t id, Unattached then);
-    void bind_pasid(std::uint32_t id, std::uint32_t pasid, const Context& context,
-                    bool report_faults);
-    void unbind_pasid(std::uint32_t id, std::uint32_t pasid);
-    void invalidate(const Context& context);
-    void invalidate(const Context& context, std::uint64_t first_page, std::uint64_t pages,
-                    Hardware::Depth depth);
-
-    void interrupt();
-    void drain_faults();  // at PASSIVE_LEVEL
-    void clear_faults();
-
-private:
     // What a source-id's PASIDs lead to, scalable mode; the RID's own is PASID 0.
     struct PasidTables {
         std::uint64_t* directory = nullptr;  // a page, then one page for each 64 PASIDs
@@ -65,20 +29,57 @@ private:
         std::uint64_t pages = 0;
         unsigned bits = 0;
     };
-    struct Source {
-        std::uint32_t id = 0;
+    // A source-id.
+    struct Stream : Requester<Stream> {
         PasidTables pasids;
-        const Context* bound = nullptr;
         const Context** tagged = nullptr;  // by PASID
         std::uint32_t highest = 0;         // PASID in use
-        Source* next = nullptr;
+
+        unsigned pasid_bits() const { return pasids.bits; }
     };
+    static const Format& format(bool stage1)
+    {
+        return stage1 ? vtd_first_stage : vtd_second_stage;
+    }
+};
+
+// One unit.  What it does for contexts it does as the leader of all: driver/units.hpp.
+class Vtd final : public CommonUnit<VtdKind> {
+public:
+    // With the features all have.  False: no memory.
+    bool allocate(const Features& common, const Vtd& lead);
+    void take_over() override;
+    void stop() override;
+    HardwareLimits limits() const override;
+    bool find(const WdmDeviceIdentity& device, InputIds& ids) const override;
+    void invalidate(const Context& context) override;
+    void invalidate(const Context& context, std::uint64_t first_page, std::uint64_t pages,
+                    Hardware::Depth depth) override;
+
+    void interrupt();
+    void drain_faults();  // at PASSIVE_LEVEL
+    void clear_faults();
+
+private:
+    using PasidTables = VtdKind::PasidTables;
+
+    bool usable() override;
+    bool takes_stage1(Context::Kind kind) const override
+    {
+        return kind == Context::Kind::ManagedStage1;
+    }
+    Tags& tags(const Context&) override { return domains_; }
+    bool make_room(Stream& s, unsigned pasid_bits) override;
+    void retire(Stream& s, Unattached then) override;
+    void release(Stream& s) override;
+    void set_bound(Stream& s, const Context* context) override;
+    void set_tagged(Stream& s, std::uint32_t pasid, const Context* context,
+                    bool report_faults) override;
 
     static void store(std::uint64_t* at, std::uint64_t value)
     {
         __atomic_store_n(at, value, __ATOMIC_RELEASE);
     }
-    bool usable();
     void fill_identity();
     void program();
     void command(std::uint32_t bit, bool on);
@@ -89,17 +90,15 @@ private:
     vtd::ScalableContextEntry scalable_entry(const PasidTables& tables) const;
     void forget_everything();
     bool make_pasid_tables(PasidTables& tables, unsigned bits);
-    bool replace_pasid_tables(Source& s, unsigned bits);
-    Source* source(std::uint32_t id) const;
+    bool replace_pasid_tables(Stream& s, unsigned bits);
     void forget_contexts(std::uint32_t source);
     void point_context(std::uint32_t source, const PasidTables& tables);
     vtd::ContextEntry legacy_entry(const Context* context, Unattached otherwise) const;
     vtd::PasidTableEntry pasid_entry(const Context* context, Unattached otherwise,
                                      bool report_faults) const;
     void write_legacy(std::uint32_t source, const vtd::ContextEntry& value);
-    void write_pasid(std::uint32_t source, const PasidTables& tables, std::uint32_t pasid,
+    void write_pasid(const PasidTables& tables, std::uint32_t pasid,
                      const vtd::PasidTableEntry& value);
-    void set_untagged(Source& s, Unattached otherwise);
     void report(const vtd::FaultRecord& record);
     FAULT_INFORMATION_ARM64_TYPE type_of(const vtd::FaultRecord& record) const;
     void invalidate_first_stage(const Context& context);
@@ -108,12 +107,6 @@ private:
     template <typename Visit>
     void pasids_of(const Context& context, Visit visit) const;
 
-    Platform platform_{};
-    FaultSink* sink_ = nullptr;
-    const Dmar* dmar_ = nullptr;
-    Node unit_{};
-    unsigned index_ = 0;
-    Features features_{};
     unsigned largest_mask_ = 0;
     unsigned fault_records_ = 0;
     std::uint64_t fault_offset_ = 0;
@@ -126,10 +119,8 @@ private:
     std::uint64_t* common_ = nullptr;  // context table of all buses nobody asked for
     std::uint64_t common_physical_ = 0;
     PasidTables identity_;  // shared by the sources nobody has asked for
-    SpinLock source_lock_;
     SpinLock fault_lock_;
     bool drain_queued_ = false;
-    Source* sources_ = nullptr;
 };
 
 }  // namespace iommu::driver
