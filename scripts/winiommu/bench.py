@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`./winiommu bench`: our devices against QEMU's, the floor and nothing, in one run."""
+import contextlib
 import pathlib
 
 from . import core, packages, qemu, ui
-from .benchmark import hooks, qtest, report
+from .benchmark import hooks, hooks_qemu, qtest, report
 from .benchmark import run as benchmark
 
 SUMMARY = "measure translation and invalidation against QEMU's own IOMMUs"
@@ -13,8 +14,9 @@ def arguments(parser):
     qemu.add_options(parser)
     parser.add_argument("--device", choices=("smmuv3", "vtd", "all"), default="all",
                         help="which device to measure (default all)")
-    parser.add_argument("--hooks", action="store_true",
-                        help="measure what introspection and verify mode cost in the core, instead")
+    parser.add_argument("--hooks", nargs="?", const="core", choices=("core", "qemu"),
+                        help="measure what introspection and verify mode cost, instead: in the core "
+                             "(default), or turned off, in all of the benchmark")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path,
                         help="write one record a figure to FILE")
     parser.add_argument("--rounds", metavar="N", type=_rounds, default=9,
@@ -34,15 +36,34 @@ def run(args):
                        f"mkdir -p {args.json.parent}")
     packages.ensure("bench")
     if args.hooks:
-        records, status = hooks.run(core.ensure("core", hooks.TARGETS), args.rounds)
-        if args.json:
-            report.write_records(args.json, records)
-        return status
+        return _hooks(args)
     built = qemu.from_options(args)
     target = "contract/winiommu-contract-bench"
     mapping = core.ensure("core", [target]) / target
-    try:
+    with _stopped():
         return benchmark.run(lambda target: str(built.system(target)), args.device,
                              args.rounds, args.json, mapping)
+
+
+def _hooks(args):
+    if args.hooks == "core":
+        records, status = hooks.run(core.ensure("core", hooks.TARGETS), args.rounds)
+    else:
+        shipped = qemu.from_options(args, qemu.SYSTEMS)
+        bare = qemu.from_options(args, qemu.SYSTEMS, hooks=False)
+        with _stopped():
+            figures, status = hooks_qemu.run(*(lambda target, one=one: str(one.system(target))
+                                               for one in (shipped, bare)),
+                                             args.device, args.rounds)
+        records = [record for one in figures for record in one.records()]
+    if args.json:
+        report.write_records(args.json, records)
+    return status
+
+
+@contextlib.contextmanager
+def _stopped():
+    try:
+        yield
     except qtest.QtestError as error:
         raise ui.Error(f"the benchmark stopped: {error}") from None

@@ -15,7 +15,8 @@ from . import mirror, packages, paths, source, ui
 SYSTEM_PYTHON = "/usr/bin/python3"
 FIRMWARE = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu")
 TARGETS = ("aarch64", "x86_64")
-PROGRAMS = (*(f"qemu-system-{target}" for target in TARGETS), "qemu-img", "qemu-io")
+SYSTEMS = tuple(f"qemu-system-{target}" for target in TARGETS)
+PROGRAMS = (*SYSTEMS, "qemu-img", "qemu-io")
 CONFIGURE = (
     "--target-list=" + ",".join(f"{target}-softmmu" for target in TARGETS),
     "--without-default-features", "--enable-system", "--enable-tcg", "--enable-tools",
@@ -99,10 +100,10 @@ def _environment(python_path):
     return env
 
 
-def _configure(tree, build):
+def _configure(tree, build, extra):
     """Configures unless that was done, to the end, with the same options."""
     python_path = _meson(tree.path)
-    options = [*CONFIGURE, f"--python={SYSTEM_PYTHON}", *_compilers()]
+    options = [*CONFIGURE, f"--python={SYSTEM_PYTHON}", *_compilers(), *extra]
     stamp_path = build / "winiommu-configured"
     stamp = hashlib.sha256(json.dumps([options, python_path, str(tree.path)]).encode()).hexdigest()
     if paths.read(stamp_path) == stamp:
@@ -111,8 +112,8 @@ def _configure(tree, build):
         shutil.rmtree(build)
     build.mkdir(parents=True)
     configure = os.path.relpath(tree.path / "configure", build)
-    ui.run([configure, *options], f"configure {tree.name}",
-           paths.LOGS / f"configure-{tree.name}.log", cwd=build, env=_environment(python_path),
+    ui.run([configure, *options], f"configure {build.name}",
+           paths.LOGS / f"configure-{build.name}.log", cwd=build, env=_environment(python_path),
            next_step="see the log; with --qemu-src, the checkout must have its subprojects "
                      "downloaded (meson subprojects download)")
     for directory in python_path:
@@ -132,16 +133,18 @@ def _link_firmware(build):
             link.symlink_to(directory)
 
 
-def ensure(series=source.DEFAULT, checkout=None, programs=PROGRAMS):
-    """A built QEMU of that series, or of somebody's checkout; quick when nothing changed."""
+def ensure(series=source.DEFAULT, checkout=None, programs=PROGRAMS, hooks=True):
+    """A built QEMU of that series, or of somebody's checkout; quick when nothing changed.
+
+    Without `hooks` its devices know no introspection: to measure against, in a directory of its own."""
     packages.ensure("build")
     with paths.lock("qemu"):
         tree = source.ensure(series, checkout)
-        build = paths.BUILD / tree.name
-        _configure(tree, build)
+        build = paths.BUILD / (tree.name + ("" if hooks else "-without-hooks"))
+        _configure(tree, build, () if hooks else ("-Dwiniommu:hooks=false",))
         ninja = ["ninja", "-C", build, *programs]
-        log = paths.LOGS / f"build-{tree.name}.log"
-        title = f"build QEMU ({tree.name})"
+        log = paths.LOGS / f"build-{build.name}.log"
+        title = f"build QEMU ({build.name})"
         dry = subprocess.run([*ninja, "-n"], capture_output=True, text=True, check=False)
         much = dry.stdout.count("\n") > 20  # QEMU rewrites its version header at every build
         if much:
@@ -165,5 +168,5 @@ def add_options(parser):
                         help="a QEMU checkout instead; it is copied and not changed")
 
 
-def from_options(args, programs=PROGRAMS):
-    return ensure(args.qemu, args.qemu_src, programs)
+def from_options(args, programs=PROGRAMS, hooks=True):
+    return ensure(args.qemu, args.qemu_src, programs, hooks)

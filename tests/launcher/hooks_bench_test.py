@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from winiommu import ui
-from winiommu.benchmark import hooks, report
+from winiommu.benchmark import hooks, hooks_qemu, report
 
 
 class Programs(unittest.TestCase):
@@ -63,3 +63,60 @@ class Columns(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class InQemu(unittest.TestCase):
+    """`bench --hooks qemu`: a figure has moved when it left the spread of the one without hooks."""
+
+    class Kind:
+        device, cases = "vtd", ("legacy-4k",)
+        impls = {"winiommu": (["-device", "winiommu-vtd"], True)}
+        ns = {"without": 10.0, "again": 10.4, "off": 10.1}
+        made = []
+
+        def __init__(self, binary, way):
+            self.impl, self.turn = way, 0
+            self.made.append((binary, way, self.impls[way]))
+
+        def configure(self, case):
+            self.turn += 1
+
+        def check(self):
+            pass
+
+        def close(self):
+            pass
+
+    def figures(self, rounds=3, **ns):
+        kind = type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
+        def one(name):
+            return name, lambda machine: machine.ns[machine.impl]
+        with mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
+                                 cold=lambda: one("cold-256"), invalidations=lambda _: [],
+                                 translate=lambda _: one("xl-64")):
+            return kind, hooks_qemu.measure(kind, {way: f"qemu-{way}" for way in hooks_qemu.WAYS}, rounds)
+
+    def test_every_round_starts_each_way_anew_with_everything_off(self):
+        kind, figures = self.figures()
+        self.assertEqual(len(kind.made), 9)
+        self.assertIn(("qemu-off", "off", (["-device", "winiommu-vtd,fault-action=off"], True)), kind.made)
+        self.assertEqual(figures.points(), [("legacy-4k", "xl-64"), ("legacy-4k", "cold-256"), ("bypass", "xl-64")])
+        self.assertEqual(figures.samples("off", "legacy-4k", "cold-256"), [10.1] * 3)
+
+    def test_within_what_two_starts_of_the_same_differ_by_nothing_moved(self):
+        self.assertEqual(hooks_qemu.moved(self.figures()[1]), ([], 3))
+
+    def test_a_slower_and_a_faster_figure_have_moved(self):
+        for ns in (10.8, 9.6):
+            lines, count = hooks_qemu.moved(self.figures(off=ns)[1])
+            self.assertEqual((len(lines), count), (3, 3))
+            self.assertIn(f"10.2 ns without the hooks, {ns} with, spread 0.4", lines[0])
+
+    def test_the_status_says_whether_something_moved(self):
+        for ns, status in ((10.1, 0), (11.0, 1)):
+            figures = self.figures(off=ns)[1]
+            with mock.patch.object(hooks_qemu, "measure", lambda *_, one=figures: one), \
+                    contextlib.redirect_stdout(io.StringIO()) as said:
+                ended = hooks_qemu.run(lambda target: "shipped", lambda target: "bare", "smmuv3", 3)[1]
+            self.assertEqual(ended, status)
+            self.assertIn("3 of 3" if status else "0 of 3", said.getvalue())

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Where introspection, verify mode and the record hang on to the devices.  When nobody
 // listens that costs the test of a pointer; a core built without it exists to be measured
-// against (bench/core/hooks_bench.cpp), and for nothing else.
+// against (bench/core/hooks_bench.cpp, ./winiommu bench --hooks qemu), and for nothing
+// else.
 #pragma once
 
 namespace iommu {

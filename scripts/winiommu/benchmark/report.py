@@ -27,12 +27,19 @@ class Figures:
     def cases(self):
         return list(dict.fromkeys(case for case, _ in self._samples))
 
+    def points(self):
+        """(case, point) of each figure."""
+        return list(self._samples)
+
+    def samples(self, impl, case, point):
+        return list(self._samples.get((case, point), {}).get(impl, ()))
+
     def median(self, impl, case, point):
-        samples = self._samples.get((case, point), {}).get(impl)
+        samples = self.samples(impl, case, point)
         return statistics.median(samples) if samples else None
 
     def least(self, impl, case, point):
-        samples = self._samples.get((case, point), {}).get(impl)
+        samples = self.samples(impl, case, point)
         return min(samples) if samples else None
 
     def iqr(self, impl, case, point):
@@ -40,9 +47,8 @@ class Figures:
 
     def paired(self, impl, over, case, point, over_point=None):
         """The ratio of each turn: what the machine does meanwhile, it does to both."""
-        above = self._samples.get((case, point), {}).get(impl, ())
-        below = self._samples.get((case, over_point or point), {}).get(over, ())
-        return [a / b for a, b in zip(above, below)]
+        return [a / b for a, b in zip(self.samples(impl, case, point),
+                                      self.samples(over, case, over_point or point))]
 
     def ratio(self, impl, over, case, point, over_point=None):
         turns = self.paired(impl, over, case, point, over_point)

@@ -12,15 +12,17 @@ from .vtd import VerifiedVtdMachine, VtdMachine, VtdScalableMachine, VtdSecondSt
 DEVICES = ("qemu", "winiommu")
 
 
-def _progress(text):
+def progress(text):
+    """A line on a terminal, written over by the next."""
     if sys.stderr.isatty():
         print(f"\r{text:<76}", end="", file=sys.stderr, flush=True)
 
 
-def _interleave(figures, machines, case, points, rounds, only=None):
+def interleave(figures, machines, case, points, rounds, only=None):
+    """Samples of every point, the machines in turn at each."""
     for turn in range(rounds):
         for name, sample in points:
-            _progress(f"{figures.device} {case} {name} {turn + 1}/{rounds}")
+            progress(f"{figures.device} {case} {name} {turn + 1}/{rounds}")
             for machine in machines:
                 if only and machine.impl not in only:
                     continue
@@ -47,10 +49,10 @@ def _measure(kind, qemu, rounds, then):
             supported = [machine for machine in machines if machine.supports(case)]
             for machine in supported:
                 machine.configure(case)
-            _interleave(figures, supported, case, cases.translations(), rounds)
-            _interleave(figures, supported, case, [cases.cold()], rounds,
+            interleave(figures, supported, case, cases.translations(), rounds)
+            interleave(figures, supported, case, [cases.cold()], rounds,
                         only=("null", *DEVICES))
-            _interleave(figures, supported, case, cases.invalidations(case), rounds, only=DEVICES)
+            interleave(figures, supported, case, cases.invalidations(case), rounds, only=DEVICES)
             for machine in supported:
                 machine.check()
                 for remark in machine.remarks.values():
@@ -67,7 +69,7 @@ def _measure_verify(kind, qemu, rounds):
         print(f"measuring {figures.device} {case}", flush=True)
         for machine in machines:
             machine.configure(case)
-        _interleave(figures, machines, case, [cases.translate(64), cases.fault(), cases.strict_unmap(case, 256)], rounds)
+        interleave(figures, machines, case, [cases.translate(64), cases.fault(), cases.strict_unmap(case, 256)], rounds)
         for machine in machines:
             machine.check()
         return figures, []
@@ -99,7 +101,7 @@ def _untranslated(figures, machines, rounds, ways):
     for case, set_up in ways:
         for machine in machines:
             set_up(machine)
-        _interleave(figures, machines, case, [cases.translate(64)], rounds)
+        interleave(figures, machines, case, [cases.translate(64)], rounds)
 
 
 def run(system, device, rounds, json_path=None, contract_bench=None):
@@ -114,7 +116,7 @@ def run(system, device, rounds, json_path=None, contract_bench=None):
         runs.append(_measure_verify(VerifiedVtdMachine, system("x86_64"), rounds))
     for one in driver.MACHINES if device == "all" else (device,):
         runs += driver.measure(contract_bench, one, rounds) if contract_bench else ()
-    _progress("")
+    progress("")
     for figures, verdicts in runs:
         print(f"\n{figures.table()}\n")
         for _, line in verdicts:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole benchmark over a QEMU whose core is built without hooks and over the one that ships, everything off.
+
+Three take turns, each started anew every round: the one without, the same again, and the one that ships. What the first
+two say of one figure is its spread: two starts of the very same program differ as well, by where its memory lies."""
+
+import contextlib
+import statistics
+
+from . import cases
+from .report import Figures, iqr
+from .run import interleave, progress
+from .smmuv3 import Smmuv3Machine
+from .vtd import VtdMachine, VtdScalableMachine, VtdSecondStageMachine
+
+WAYS = ("without", "again", "off")
+RATIOS = (("again", "without", "again/without"), ("off", "without", "off/without"))
+OFF = "fault-action=off"
+
+
+def _unwatched(kind):
+    """The same machine for each way, its device with all that can be turned off turned off."""
+    def off(part):
+        return [f"{word},{OFF}" if word.startswith("winiommu-") else word for word in part] \
+            if isinstance(part, list) else part
+    same = tuple(off(part) for part in kind.impls["winiommu"])
+    return type(kind.__name__, (kind,), {"impls": {way: same for way in WAYS}})
+
+
+KINDS = {"smmuv3": (Smmuv3Machine,), "vtd": (VtdMachine, VtdScalableMachine, VtdSecondStageMachine)}
+TARGET = {"smmuv3": "aarch64", "vtd": "x86_64"}
+
+
+def _round(figures, machines, turn):
+    """One sample of every point; who begins changes with the round."""
+    machines = machines[turn % len(machines):] + machines[:turn % len(machines)]
+    for case in machines[0].cases:
+        for machine in machines:
+            machine.configure(case)
+        points = [*cases.translations(), cases.cold(), *cases.invalidations(case)]
+        interleave(figures, machines, case, points, 1)
+        for machine in machines:
+            machine.check()
+    for machine in machines:
+        machine.configure("bypass")
+    interleave(figures, machines, "bypass", [cases.translate(64)], 1)
+
+
+def measure(kind, binaries, rounds):
+    """Figures of one kind of machine; `binaries` is a QEMU for each way."""
+    figures = Figures(kind.device, WAYS, RATIOS)
+    unwatched = _unwatched(kind)
+    for turn in range(rounds):
+        with contextlib.ExitStack() as stack:
+            machines = []
+            for way in WAYS:
+                progress(f"{kind.device}: start {turn + 1}/{rounds}")
+                machines.append(unwatched(binaries[way], way))
+                stack.callback(machines[-1].close)
+            _round(figures, machines, turn)
+    return figures
+
+
+def moved(figures):
+    """Figures whose median with hooks is further from the median without than their spread: lines, and how many there are."""
+    lines, count = [], 0
+    for case, point in figures.points():
+        count += 1
+        floor = figures.samples("without", case, point) + figures.samples("again", case, point)
+        middle, spread = statistics.median(floor), iqr(floor)
+        ours = figures.median("off", case, point)
+        if abs(ours - middle) > spread:
+            lines.append(f"MISS {figures.device} {case} {point}: {middle:.1f} ns without the hooks, {ours:.1f} with, "
+                         f"spread {spread:.1f}")
+    return lines, count
+
+
+def run(shipped, bare, device, rounds):
+    """`shipped` and `bare` give a QEMU by target. Prints tables and what moved; (figures, 0 when nothing did)."""
+    everything, missed, count, ratios = [], [], 0, []
+    for name in KINDS if device == "all" else (device,):
+        binaries = {"without": bare(TARGET[name]), "again": bare(TARGET[name]), "off": shipped(TARGET[name])}
+        for kind in KINDS[name]:
+            figures = measure(kind, binaries, rounds)
+            progress("")
+            print(f"\n{figures.table()}\n", flush=True)
+            lines, some = moved(figures)
+            everything.append(figures)
+            missed += lines
+            count += some
+            ratios += [figures.ratio("off", "without", *where) for where in figures.points()]
+    for line in missed:
+        print(line)
+    print(f"{'MISS' if missed else 'met '} figures that the hooks move beyond their spread: {len(missed)} of {count}; "
+          f"the geometric mean of off/without is {statistics.geometric_mean(ratios):.3f}")
+    return everything, 1 if missed else 0
