@@ -74,7 +74,7 @@ struct Smmu {
         machine.command(0x12 | 5ull << 48, va + n * 0x1000);  // CMD_TLBI_NH_VA
         machine.command(0x46, 0);                             // CMD_SYNC
     }
-    void take_fault() { machine.next_event(); }
+    void take_fault() { machine.next_record(); }
 };
 
 // VT-d 9.1, 9.3, 9.8: 00:02.0, domain 5, second stage.
@@ -99,7 +99,7 @@ struct Vtd {
         return c;
     }
     void flush(unsigned n) { machine.invalidate(0x32 | 5ull << 16, va + n * 0x1000); }
-    void take_fault() { machine.next_fault(); }
+    void take_fault() { machine.next_record(); }
 };
 
 template <typename Device>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/oracle/smmuv3_machine.hpp"
 
+#include "tests/oracle/host.hpp"
+
 namespace oracle {
 namespace {
 
@@ -9,25 +11,6 @@ constexpr std::uint64_t CR0 = 0x20, CR2 = 0x2c, STRTAB_BASE = 0x80,
                         STRTAB_BASE_CFG = 0x88, CMDQ_BASE = 0x90, CMDQ_PROD = 0x98,
                         CMDQ_CONS = 0x9c, EVENTQ_BASE = 0xa0, EVENTQ_PROD = 0x100a8,
                         EVENTQ_CONS = 0x100ac;
-
-WiHost host_over(Arena& arena)
-{
-    WiHost h{};
-    h.opaque = &arena;
-    h.read = [](void* a, std::uint64_t at, void* to, std::size_t n) {
-        return static_cast<Arena*>(a)->read(at, to, n) ? 0 : -1;
-    };
-    h.write = [](void* a, std::uint64_t at, const void* from, std::size_t n) {
-        return static_cast<Arena*>(a)->write(at, from, n) ? 0 : -1;
-    };
-    h.mark_dirty = [](void*, std::uint64_t, std::size_t) {};
-    h.pulse = [](void*, unsigned) {};
-    h.send_msi = [](void*, std::uint64_t, std::uint32_t) { return 0; };
-    h.unmapped = [](void*, void*, std::uint64_t, std::uint64_t) {};
-    h.bypass_changed = [](void*, void*) {};
-    h.guest_error = [](void*, const char*) {};
-    return h;
-}
 
 }  // namespace
 
@@ -72,14 +55,14 @@ void SmmuMachine::command(std::uint64_t low, std::uint64_t high)
     write32(CMDQ_PROD, prod_);
 }
 
-unsigned SmmuMachine::command_error() const
+unsigned SmmuMachine::queue_error() const
 {
     const std::uint32_t cons = read32(CMDQ_CONS);
     const unsigned code = cons >> 24 & 0x7f;
     return (cons & ((2u << log2_queue) - 1)) == prod_ ? code : code == 0 ? 0xff : code;
 }
 
-std::optional<SmmuMachine::Record> SmmuMachine::next_event()
+std::optional<SmmuMachine::Record> SmmuMachine::next_record()
 {
     const std::uint32_t prod = read32(EVENTQ_PROD) & ((2u << log2_queue) - 1);
     if (prod == cons_) {

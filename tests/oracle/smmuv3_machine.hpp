@@ -29,7 +29,7 @@ public:
     // Puts one command in the queue; commands take effect at once, here.
     void command(std::uint64_t low, std::uint64_t high);
     // 0, or the error code in CMDQ_CONS (SMMU 7.1).
-    unsigned command_error() const;
+    unsigned queue_error() const;
 
     bool translate(std::uint32_t stream, std::uint64_t address, unsigned attributes,
                    std::uint32_t substream, WiTranslation* out)
@@ -42,7 +42,7 @@ public:
                wi_stream_translate(s, address, attributes, substream, out);
     }
     // The oldest unread event, if there is one.
-    std::optional<Record> next_event();
+    std::optional<Record> next_record();
 
     std::uint32_t read32(std::uint64_t offset) const
     {

@@ -135,7 +135,7 @@ TEST_P(Runs, Smmu_3_17_EachPageIsWhatItsOwnDescriptorSays)
         } else {
             access();
         }
-        while (step % 32 == 0 && machine->next_event()) {
+        while (step % 32 == 0 && machine->next_record()) {
         }
     }
     EXPECT_GT(moved, 80'000u);

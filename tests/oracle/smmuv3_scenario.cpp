@@ -43,7 +43,7 @@ int block_level(unsigned granule)
 }  // namespace
 
 SmmuScenario::SmmuScenario(Arena& arena, const SmmuFeatures& features, std::uint64_t seed)
-    : arena_(arena), features_(features), rng_(seed)
+    : Damaged(arena, seed), features_(features)
 {
     arena_.reset();
     const auto dice = rng_() % 100;
@@ -493,27 +493,6 @@ void SmmuScenario::change(const Place& p)
     arena_.store(p.at, (v & ~fixed) | (before & fixed));
 }
 
-void SmmuScenario::damage(unsigned count, std::uint64_t except)
-{
-    for (unsigned i = 0; i < count; ++i) {
-        const Place p = places_[rng_() % places_.size()];
-        const std::uint64_t before = arena_.peek(p.at);
-        change(p);
-        if (except >> i & 1) {
-            arena_.store(p.at, before);
-        }
-    }
-}
-
-Change SmmuScenario::mutate()
-{
-    Change c{places_[rng_() % places_.size()]};
-    c.before = arena_.peek(c.place.at);
-    change(c.place);
-    c.after = arena_.peek(c.place.at);
-    return c;
-}
-
 bool SmmuScenario::ambiguous_tags() const
 {
     for (std::size_t i = 0; i < contexts_.size(); ++i) {
@@ -530,23 +509,13 @@ bool SmmuScenario::ambiguous_tags() const
 
 std::string SmmuScenario::describe() const
 {
-    std::string text;
     char line[160];
     std::snprintf(line, sizeof line, "stream %#x, STE at %#llx, strtab %#llx cfg %#x\n",
                   stream_, static_cast<unsigned long long>(ste_at_),
                   static_cast<unsigned long long>(registers_.strtab_base),
                   registers_.strtab_cfg);
-    text += line;
     constexpr const char* names[] = {"L1STD", "STE", "L1CD", "CD", "S1", "S2"};
-    for (const Place& p : places_) {
-        std::snprintf(line, sizeof line, "  %-5s %u [%#llx] = %#018llx (for %#llx)\n",
-                      names[static_cast<unsigned>(p.word)], p.context,
-                      static_cast<unsigned long long>(p.at),
-                      static_cast<unsigned long long>(arena_.peek(p.at)),
-                      static_cast<unsigned long long>(p.input));
-        text += line;
-    }
-    return text;
+    return line + list(names, &Place::context);
 }
 
 }  // namespace oracle

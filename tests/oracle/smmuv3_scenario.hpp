@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/oracle/arena.hpp"
+#include "tests/oracle/damage.hpp"
 #include "tests/oracle/smmuv3_oracle.hpp"
 
 namespace oracle {
@@ -24,10 +24,7 @@ struct Place {
     unsigned granule = 0;
 };
 
-struct Change {
-    Place place;
-    std::uint64_t before = 0, after = 0;
-};
+using Change = ChangeOf<Place>;
 
 // A page-table tree under construction.
 struct Tree {
@@ -53,14 +50,10 @@ struct Target {
     std::uint32_t substream;
 };
 
-class SmmuScenario {
+class SmmuScenario final : public Damaged<Place> {
 public:
     SmmuScenario(Arena& arena, const SmmuFeatures& features, std::uint64_t seed);
 
-    // Damages `count` places; damage i is left out when bit i of `except` is set.
-    void damage(unsigned count, std::uint64_t except);
-    // Changes one word at random; says which, so that it can be invalidated.
-    Change mutate();
     Access random_access();
 
     const SmmuRegisters& registers() const { return registers_; }
@@ -82,8 +75,6 @@ public:
     // then: an inconsistent run is CONSTRAINED UNPREDICTABLE.
     bool contiguous() const { return contiguous_; }
     bool nested() const { return s1_ && s2_; }
-    bool has_stage1() const { return s1_; }
-    Rng& rng() { return rng_; }
     // Two CDs with one ASID, or one word used as two: results with a TLB are UNKNOWN.
     bool ambiguous_tags() const;
     std::string describe() const;
@@ -118,11 +109,9 @@ private:
                  std::uint64_t output, int level, std::uint64_t attributes);
     std::uint64_t stage1_attributes();
     std::uint64_t stage2_attributes();
-    void change(const Place& place);
+    void change(const Place& place) override;
 
-    Arena& arena_;
     SmmuFeatures features_;
-    Rng rng_;
     SmmuRegisters registers_;
     std::uint32_t stream_ = 0;
     std::uint64_t ste_at_ = 0;
@@ -135,7 +124,6 @@ private:
     unsigned cd_max_ = 0, cd_format_ = 0;
     std::uint64_t cd_pointer_ = 0;
     std::vector<Context> contexts_;
-    std::vector<Place> places_;
     std::vector<Target> targets_;
 };
 

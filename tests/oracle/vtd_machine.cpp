@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/oracle/vtd_machine.hpp"
 
+#include "tests/oracle/host.hpp"
+
 namespace oracle::vtd {
 namespace {
 
@@ -9,25 +11,6 @@ constexpr std::uint64_t CAP = 0x08, GCMD = 0x18, GSTS = 0x1c, RTADDR = 0x20, FST
                         IQT = 0x88, IQA = 0x90;
 constexpr std::uint32_t TE = 1u << 31, SRTP = 1u << 30, QIE = 1u << 26;
 constexpr std::uint32_t queue_bytes = 0x1000;
-
-WiHost host_over(Arena& arena)
-{
-    WiHost h{};
-    h.opaque = &arena;
-    h.read = [](void* a, std::uint64_t at, void* to, std::size_t n) {
-        return static_cast<Arena*>(a)->read(at, to, n) ? 0 : -1;
-    };
-    h.write = [](void* a, std::uint64_t at, const void* from, std::size_t n) {
-        return static_cast<Arena*>(a)->write(at, from, n) ? 0 : -1;
-    };
-    h.mark_dirty = [](void*, std::uint64_t, std::size_t) {};
-    h.pulse = [](void*, unsigned) {};
-    h.send_msi = [](void*, std::uint64_t, std::uint32_t) { return 0; };
-    h.unmapped = [](void*, void*, std::uint64_t, std::uint64_t) {};
-    h.bypass_changed = [](void*, void*) {};
-    h.guest_error = [](void*, const char*) {};
-    return h;
-}
 
 }  // namespace
 
@@ -91,7 +74,7 @@ void Machine::invalidate_everything()
     invalidate(0x2 | 1u << 4, 0);  // IOTLB, global
 }
 
-std::optional<Machine::Record> Machine::next_fault()
+std::optional<Machine::Record> Machine::next_record()
 {
     const Record r{read64(records_), read64(records_ + 8)};
     if (!(r[1] >> 63)) {

@@ -28,10 +28,10 @@ public:
     // One descriptor of the invalidation queue, and a wait after it.
     void invalidate(std::uint64_t low, std::uint64_t high);
     void invalidate_everything();
-    // IQE, ICE, ITE in FSTS.
-    bool queue_failed() const { return (read32(0x34) & 0x70) != 0; }
+    // 0, or IQE, ICE, ITE as they stand in FSTS.
+    unsigned queue_error() const { return read32(0x34) & 0x70; }
 
-    bool translate(std::uint16_t source, std::uint64_t address, unsigned attributes,
+    bool translate(std::uint32_t source, std::uint64_t address, unsigned attributes,
                    std::uint32_t pasid, WiTranslation* out)
     {
         auto*& s = streams_[source];
@@ -41,7 +41,7 @@ public:
         return s != nullptr && wi_stream_translate(s, address, attributes, pasid, out);
     }
     // The recorded fault, if there is one; it is then acknowledged.
-    std::optional<Record> next_fault();
+    std::optional<Record> next_record();
     WiIommu* device() { return unit_; }
 
 private:
@@ -70,7 +70,7 @@ private:
     bool scalable_;
     std::uint64_t queue_, records_ = 0;
     std::uint32_t tail_ = 0;
-    std::map<std::uint16_t, WiStream*> streams_;
+    std::map<std::uint32_t, WiStream*> streams_;
 };
 
 }  // namespace oracle::vtd

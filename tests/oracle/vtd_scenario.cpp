@@ -16,7 +16,7 @@ constexpr std::uint64_t page = 0x1000;
 }  // namespace
 
 Scenario::Scenario(Arena& arena, const Features& features, std::uint64_t seed)
-    : arena_(arena), features_(features), rng_(seed)
+    : Damaged(arena, seed), features_(features)
 {
     arena_.reset();
     source_ = static_cast<std::uint16_t>(rng_());
@@ -293,44 +293,13 @@ void Scenario::change(const Place& p)
     arena_.store(p.at, v);
 }
 
-void Scenario::damage(unsigned count, std::uint64_t except)
-{
-    for (unsigned i = 0; i < count; ++i) {
-        const Place p = places_[rng_() % places_.size()];
-        const std::uint64_t before = arena_.peek(p.at);
-        change(p);
-        if (except >> i & 1) {
-            arena_.store(p.at, before);
-        }
-    }
-}
-
-Change Scenario::mutate()
-{
-    Change c{places_[rng_() % places_.size()]};
-    c.before = arena_.peek(c.place.at);
-    change(c.place);
-    c.after = arena_.peek(c.place.at);
-    return c;
-}
-
 std::string Scenario::describe() const
 {
-    std::string text;
     char line[160];
     std::snprintf(line, sizeof line, "source %#x, root %#llx\n", source_,
                   static_cast<unsigned long long>(root()));
-    text += line;
     constexpr const char* names[] = {"root", "ctx", "dir", "pasid", "FS", "SS"};
-    for (const Place& p : places_) {
-        std::snprintf(line, sizeof line, "  %-5s %u [%#llx] = %#018llx (for %#llx)\n",
-                      names[static_cast<unsigned>(p.word)], p.space,
-                      static_cast<unsigned long long>(p.at),
-                      static_cast<unsigned long long>(arena_.peek(p.at)),
-                      static_cast<unsigned long long>(p.input));
-        text += line;
-    }
-    return text;
+    return line + list(names, &Place::space);
 }
 
 }  // namespace oracle::vtd

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/oracle/arena.hpp"
+#include "tests/oracle/damage.hpp"
 #include "tests/oracle/vtd_oracle.hpp"
 
 namespace oracle::vtd {
@@ -21,17 +21,12 @@ struct Place {
     int level = 0;            // 1 to 3 of a leaf, 0 of anything else
 };
 
-struct Change {
-    Place place;
-    std::uint64_t before = 0, after = 0;
-};
+using Change = ChangeOf<Place>;
 
-class Scenario {
+class Scenario final : public Damaged<Place> {
 public:
     Scenario(Arena& arena, const Features& features, std::uint64_t seed);
 
-    void damage(unsigned count, std::uint64_t except);
-    Change mutate();
     Access random_access();
 
     std::uint64_t root() const { return root_ | (features_.scalable ? 1u << 10 : 0); }
@@ -65,15 +60,12 @@ private:
             int level, std::uint64_t attributes);
     void map_something(unsigned space);
     std::uint64_t attributes(Word word);
-    void change(const Place& place);
+    void change(const Place& place) override;
 
-    Arena& arena_;
     Features features_;
-    Rng rng_;
     std::uint64_t root_ = 0;
     std::uint16_t source_ = 0;
     std::vector<Space> spaces_;
-    std::vector<Place> places_;
     std::vector<Target> targets_;
 };
 
