@@ -14,12 +14,16 @@
 #include "qemu/timer.h"
 #include "system/cpus.h"
 #include "system/runstate.h"
-#include "winiommu-host.h"
+#include "winiommu-pci.h"
 #if __has_include("qobject/qjson.h")
+#include "qobject/qdict.h"
 #include "qobject/qjson.h"
+#include "qobject/qlist.h"
 #include "qobject/qobject.h"
 #else
+#include "qapi/qmp/qdict.h"
 #include "qapi/qmp/qjson.h"
+#include "qapi/qmp/qlist.h"
 #include "qapi/qmp/qobject.h"
 #endif
 
@@ -121,6 +125,38 @@ static void set_request(Object* object, Visitor* v, const char* name, void* opaq
     }
 }
 
+/* ---------------------------------------------------------------- requesters */
+
+/* Below a bridge there is no requester ID before the guest has numbered the bus. */
+static bool has_number(const WiFunction* f)
+{
+    return is_present(f->bus) && (!f->secondary_bus || *f->secondary_bus);
+}
+
+/* Whose accesses come here: of several IOMMUs in a machine only QEMU knows which. */
+static void get_requesters(Object* object, Visitor* v, const char* name, void* opaque,
+                           Error** errp)
+{
+    WinIommuHost* s = opaque;
+    QDict* answer = qdict_new();
+    QList* sids = qlist_new();
+    QObject* value = QOBJECT(answer);
+    WiFunction* f;
+
+    QLIST_FOREACH(f, &s->functions, next)
+    {
+        if (has_number(f)) {
+            g_autofree char* sid = g_strdup_printf("0x%x", stream_id(f, bus_number(f)));
+
+            qlist_append_str(sids, sid);
+        }
+    }
+    qdict_put_str(answer, "bus", s->bus ? BUS(s->bus)->name : "");
+    qdict_put(answer, "sids", sids);
+    visit_type_any(v, name, &value, errp);
+    qobject_unref(answer);
+}
+
 /* ---------------------------------------------------------------- options */
 
 static bool adjust(WinIommuHost* s, const char* option, const char* value, Error** errp)
@@ -203,6 +239,9 @@ void winiommu_introspect_init(WinIommuHost* s)
                 "key=value,... for the property without -request");
         }
     }
+    object_property_add(s->owner, "requesters", "any", get_requesters, NULL, NULL, s);
+    object_property_set_description(s->owner, "requesters",
+                                    "whose accesses come here, and the root bus");
     object_property_add(s->owner, "fault-action", "str", get_option, set_option, NULL, s);
     object_property_set_description(s->owner, "fault-action",
                                     "record, stop the machine at a fault, or off");

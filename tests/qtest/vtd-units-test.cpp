@@ -280,6 +280,36 @@ TEST_F(Vtd_Units, Vtd_8_6_AUnitIsNearTheNodeOfItsBus)
               (Bytes{3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0xda, 0xfe, 0, 0, 0, 0, 1, 0, 0, 0}));
 }
 
+// docs/specs/introspection.rst, `requesters`: of two units one has the function.
+TEST_F(Vtd_Units, EachSaysWhoseAccessesComeToIt)
+{
+    boot_both();
+    const auto requesters = [this](unsigned number) {
+        return machine
+            ->qmp("qom-get", "{\"path\":\"/machine/peripheral-anon/device[" +
+                                 std::to_string(number) +
+                                 "]\",\"property\":\"requesters\"}")
+            .json;
+    };
+    const auto has = [](const std::string& text, const std::string& part) {
+        return text.find(part) != text.npos;
+    };
+    auto near_ones = requesters(0), far_ones = requesters(1);
+    EXPECT_TRUE(has(near_ones, R"("bus": "pcie.0")")) << near_ones;
+    EXPECT_TRUE(has(near_ones, R"("0x20")")) << near_ones;
+    EXPECT_TRUE(has(near_ones, R"("0xff00")")) << "the IOAPIC: " << near_ones;
+    EXPECT_FALSE(has(near_ones, R"("0x1000")")) << near_ones;
+    EXPECT_TRUE(has(far_ones, R"("bus": "far")")) << far_ones;
+    EXPECT_TRUE(has(far_ones, R"("0x1000")")) << "the root port: " << far_ones;
+    // Below the port no bus has a number yet, and 00:00.0 is the host bridge.
+    EXPECT_FALSE(has(far_ones, R"("0x0")")) << far_ones;
+    EXPECT_FALSE(has(far_ones, R"("0x1100")")) << far_ones;
+    connect();
+    far_ones = requesters(1);
+    EXPECT_TRUE(has(far_ones, R"("0x1100")")) << far_ones;
+    EXPECT_FALSE(has(requesters(0), R"("0x1100")"));
+}
+
 TEST_F(Vtd_Units, WrongOnesAreRefusedWithALine)
 {
     refuse(machine_with("", "winiommu-vtd-unit"), "say which bus it serves");
