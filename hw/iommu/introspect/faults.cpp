@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <vector>
 
 #include "hw/iommu/introspect/narrate.hpp"
 
@@ -86,12 +87,15 @@ void write_faults(Json& json, Arguments& arguments, const FaultHistory& history,
         }
     }
     json.close_list().number("other_sources", look.uncounted).key("faults").open_list();
-    const auto most = limit.value_or(FaultHistory::kept);
-    const auto first = look.notes.size() > most ? look.notes.size() - most : 0;
-    for (auto i = sid ? 0 : first; i < look.notes.size(); ++i) {
-        if (!sid || look.notes[i].requester == *sid) {
-            write(json, look.notes[i], write_record);
+    std::vector<const RefusedNote*> asked;
+    for (const auto& note : look.notes) {
+        if (!sid || note.requester == *sid) {
+            asked.push_back(&note);
         }
+    }
+    const auto most = limit.value_or(FaultHistory::kept);
+    for (auto i = asked.size() > most ? asked.size() - most : 0; i < asked.size(); ++i) {
+        write(json, *asked[i], write_record);
     }
     json.close_list().close_object();
 }

@@ -63,6 +63,11 @@ constexpr std::uint64_t plain(Value v)
     }
 }
 
+// An address field that its structure keeps shifted: by how many bits.  What is shown is
+// the address.
+template <const auto& Field>
+inline constexpr unsigned shift_of = 0;
+
 // Fields of D, in the order they are to be shown.
 template <typename D, const auto&... Field>
 struct FieldList {
@@ -103,8 +108,8 @@ private:
     template <const auto& F>
     static void write_one(Json& json, const D& descriptor)
     {
-        const auto value = plain(descriptor[F]);
-        constexpr bool wide = F.hi - F.lo >= 32 || requires
+        const auto value = plain(descriptor[F]) << shift_of<F>;
+        constexpr bool wide = F.hi - F.lo >= 32 || shift_of<F> != 0 || requires
         {
             std::remove_cvref_t<decltype(F)>::value_type::value;
         };

@@ -13,6 +13,12 @@
 
 namespace iommu::introspect {
 
+// SMMU 4.4: Address[63:12]; 4.7.3: MSIAddress[55:2].
+template <>
+inline constexpr unsigned shift_of<smmu::Tlbi::Address> = 12;
+template <>
+inline constexpr unsigned shift_of<smmu::Sync::MSIAddress> = 2;
+
 // clang-format off
 using SteFields = FieldList<smmu::Ste, smmu::Ste::V, smmu::Ste::Config, smmu::Ste::S1Fmt,
     smmu::Ste::S1ContextPtr, smmu::Ste::S1CDMax, smmu::Ste::S1DSS, smmu::Ste::S1CIR,

@@ -65,6 +65,15 @@ TEST(Introspect_Fields, NamesAndValuesAreTheManuals)
     L1StdFields::write(json, entry);
     EXPECT_EQ(json.str(), R"({"Span":7,"L2Ptr":"0x87654000"})");
     EXPECT_EQ(name_of_value(smmu::EventId::F_TRANSLATION), "F_TRANSLATION");
+    // SMMU 4.4, 4.7.3: the address itself, though the command has it shifted.
+    const std::uint64_t invalidate[] = {0x12, 0xffff'8000'0123'4001};
+    EXPECT_NE(TlbiFields::describe(invalidate).find(R"("Address":"0xffff800001234000")"),
+              std::string::npos)
+        << TlbiFields::describe(invalidate);
+    const std::uint64_t sync[] = {0x46, 0x0000'0040'0802'0040};
+    EXPECT_NE(SyncFields::describe(sync).find(R"("MSIAddress":"0x4008020040")"),
+              std::string::npos)
+        << SyncFields::describe(sync);
     EXPECT_EQ(name_of_value(static_cast<smmu::EventId>(0x7f)), "unknown");
 }
 

@@ -191,6 +191,27 @@ TEST(Introspect_History, OffNotesNothingAndChangesNoEvent)
     EXPECT_EQ(look.notes[1].access.address, Iova{0x6000});
 }
 
+// The last of that requester, whoever was refused since.
+TEST(Introspect_History, LimitCountsWhatIsAskedFor)
+{
+    iommu::test::Board b;
+    b.enable_eventq(4);
+    b.refuse_all_streams();
+    for (const std::uint64_t at : {0x4000, 0x5000, 0x6000}) {
+        EXPECT_FALSE(b.dma(7, at));
+    }
+    EXPECT_FALSE(b.dma(8, 0x7000));
+    std::string told;
+    ASSERT_TRUE(b.smmu.ask("faults", "sid=7,limit=2", told));
+    EXPECT_EQ(told.find(R"("address":"0x4000")"), told.npos) << told;
+    EXPECT_NE(told.find(R"("address":"0x5000")"), told.npos) << told;
+    EXPECT_NE(told.find(R"("address":"0x6000")"), told.npos) << told;
+    EXPECT_EQ(told.find(R"("address":"0x7000")"), told.npos) << told;
+    ASSERT_TRUE(b.smmu.ask("faults", "limit=1", told));
+    EXPECT_EQ(told.find(R"("address":"0x6000")"), told.npos) << told;
+    EXPECT_NE(told.find(R"("address":"0x7000")"), told.npos) << told;
+}
+
 TEST(Introspect_History, OptionsThatAreWrongChangeNothing)
 {
     iommu::test::Board b;
