@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an IOMMU answers, as text for people: docs/specs/introspection.rst has the answers' JSON."""
+import textwrap
+
+COLUMNS = 100
+# Fields of commands and records that are a requester, by both manuals.
+REQUESTERS = ("StreamID", "SID")
+
+
+def narrow(lines):
+    """Lines of COLUMNS at most; what is longer goes on below its beginning, two further in."""
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        yield from textwrap.wrap(line, COLUMNS, subsequent_indent=indent, break_long_words=False,
+                                 break_on_hyphens=False) or [line]
+
+
+def count(number, one, several):
+    return f"{number} {one if number == 1 else several}"
 
 
 def bdf(sid):
     """A requester as PCI writes it; beyond 16 bits a plain number."""
     number = int(sid, 16)
-    if number > 0xffff:
-        return sid
+    return number_bdf(number) if number <= 0xffff else sid
+
+
+def number_bdf(number):
     return f"{number >> 8:02x}:{number >> 3 & 0x1f:02x}.{number & 7}"
 
 
@@ -20,20 +39,35 @@ def access(one):
     return " ".join(words)
 
 
+def field(name, value):
+    shown = f"{name}={value}"
+    return f"{shown} ({number_bdf(value)})" if name in REQUESTERS and value <= 0xffff else shown
+
+
 def fields(values):
-    """Fields that are not zero, by the manual's names."""
-    return " ".join(f"{name}={value}" for name, value in values.items() if value not in (0, "0x0")) or "all zero"
+    """Fields that are not zero, by the manual's names; whose number a requester is, as that too."""
+    return " ".join(field(name, value) for name, value in values.items()
+                    if name in REQUESTERS or value not in (0, "0x0")) or "all zero"
+
+
+def where(one):
+    """Which structure a step is about."""
+    words = [one["structure"]]
+    if "level" in one:
+        words.append(f"level {one['level']}")
+    if "index" in one:
+        words.append(str(one["index"]))
+    if "ipa" in one:
+        words.append(f"of {one['ipa']}")
+    if "at" in one:
+        words.append(f"at {one['at']}")
+    return " ".join(words)
 
 
 def step(one, last):
     """One step of a walk as lines; the one that refuses is pointed at."""
     indent = "  " + "  " * one["depth"]
-    head = one["structure"] + (f" level {one['level']}" if "level" in one else "")
-    head += f" {one['index']}" if "index" in one else ""
-    if "ipa" in one:
-        head += f" of {one['ipa']}"
-    if "at" in one:
-        head += f" at {one['at']}"
+    head = where(one)
     if one.get("problem"):
         head += f": {one['problem'].upper() if last else one['problem']}"
     lines = [indent + head]
@@ -81,6 +115,17 @@ def event(one):
     return f"{one['name']} ({one['number']:#04x}): {fields(one['fields'])}"
 
 
+def refusal(verdict, steps, mutes):
+    """Why not, by the last step, and what software is told."""
+    lines = ["verdict: refused"]
+    if steps and steps[-1].get("problem"):
+        lines = [f"verdict: refused by the {where(steps[-1])} ({steps[-1]['problem']})"]
+    if verdict["event"]:
+        return [*lines, f"    {event(verdict['event'])}"]
+    muted = f"; {mutes} {verdict['muted']}" if "muted" in verdict else ""
+    return [*lines, f"    no event{muted}"]
+
+
 def walk(answer):
     lines = [f"walk: {access(answer['request'])}"]
     verdict, steps = answer["verdict"], answer["steps"]
@@ -88,10 +133,10 @@ def walk(answer):
     for number, one in enumerate(steps):
         lines += step(one, refused and number == len(steps) - 1)
     if refused:
-        muted = f"; the tables mute {verdict['muted']}" if "muted" in verdict else ""
-        lines.append("verdict: refused, " + (event(verdict["event"]) if verdict["event"] else f"no event{muted}"))
+        lines += refusal(verdict, steps, "the tables mute")
     else:
-        lines.append(f"verdict: {verdict['result']} to {verdict['output']}, block {int(verdict['mask'], 16) + 1:#x} bytes")
+        block = f", block {int(verdict['mask'], 16) + 1:#x} bytes" if verdict["result"] == "translated" else ""
+        lines.append(f"verdict: {verdict['result']} to {verdict['output']}{block}")
     return lines + ([STALE] if answer["stale"] else [])
 
 
@@ -104,8 +149,7 @@ def interrupt(answer):
     for number, one in enumerate(answer["steps"]):
         lines += step(one, refused and number == len(answer["steps"]) - 1)
     if refused:
-        muted = f"; the entry mutes {verdict['muted']}" if "muted" in verdict else ""
-        lines.append("verdict: refused, " + (event(verdict["event"]) if verdict["event"] else f"no event{muted}"))
+        lines += refusal(verdict, answer["steps"], "the entry mutes")
     else:
         both = {**verdict["address-fields"], **verdict["data-fields"]}
         lines.append(f"verdict: {verdict['result']}, {verdict['data']} to {verdict['address']}: {fields(both)}")
@@ -121,15 +165,29 @@ def tables(answer):
     return lines
 
 
+def interrupt_index(one):
+    """Of a refused interrupt, whose record has its index in place of an address (VT-d); None: it was an access."""
+    return one["event"]["fields"].get("InterruptIndex") if one["event"] else None
+
+
 def faults(answer):
-    lines = [f"{answer['total']} refused accesses; by requester: " +
-             (", ".join(f"{bdf(one['sid'])} {one['count']}" for one in answer["sources"]) or "none")]
+    sources = ", ".join(f"{bdf(one['sid'])} {one['count']}" for one in answer["sources"])
+    lines = [count(answer["total"], "refused access", "refused accesses") + (f"; by requester: {sources}" if sources else "")]
     for one in answer["faults"]:
         seconds = one["virtual_ns"] / 1e9
-        lines.append(f"  #{one['serial']} {one['wall']} (machine {seconds:.6f} s) {access(one)}")
+        index = interrupt_index(one)
+        what = access(one) if index is None else f"interrupt request {index} by {bdf(one['sid'])}"
+        lines.append(f"  #{one['serial']} {one['wall']} (machine {seconds:.6f} s) {what}")
         lines.append("      " + (event(one["event"]) if one["event"] else "no event") +
                      ("" if one["recorded"] else " (software is not told)"))
     return lines
+
+
+def unit(name, kind, bus, sids, told):
+    """A unit, its requesters as numbers, and the counts of faults of its `stats`."""
+    head = f"{name}: {kind}" + ("" if name == bus else f" of bus {bus}")
+    lines = [f"{head}; {told['total']} refused, stopped {count(told['stops'], 'time', 'times')}"]
+    return lines + [f"    {' '.join(number_bdf(sid) for sid in sids) or 'no requester'}"]
 
 
 def tlb(answer):
@@ -142,6 +200,16 @@ def tlb(answer):
     return lines
 
 
+OVERWRITTEN = "unknown: no command stands in the slot now; Linux has a CMD_SYNC's completion written there"
+
+
+def entry(one):
+    """What stands in a slot; doublewords, where that is nothing known."""
+    if one.get("name", "unknown") != "unknown":
+        return f"{one['name']}: {fields(one['fields'])}"
+    return f"unknown: raw {' '.join(one['raw'])}" if one.get("raw") else "unreadable"
+
+
 def queues(answer):
     lines = []
     for name in ("commands", "invalidations", "events"):
@@ -150,9 +218,10 @@ def queues(answer):
             continue
         lines.append(f"{name}: {'on' if queue['enabled'] else 'off'}, {queue['slots']} slots at {queue['base']}, "
                      f"{queue['waiting']} waiting")
-        for which in ("recent", "pending"):
-            for one in queue.get(which, []):
-                lines.append(f"  {which} [{one['index']}] {one.get('name', 'unreadable')}: {fields(one.get('fields', {}))}")
+        shown = [(which, one) for which in ("recent", "pending") for one in queue.get(which, []) if queue["enabled"]]
+        lines += [f"  {which} [{one['index']}] {entry(one)}" for which, one in shown]
+        if name == "commands" and any(one.get("name") == "unknown" for _, one in shown):
+            lines.append(f"  ({OVERWRITTEN})")
     for one in answer.get("faults", []):
         lines.append(f"  fault record [{one['index']}] {one['name']}: {fields(one['fields'])}")
     return lines

@@ -24,6 +24,7 @@ BOOTS = {"virt": "dt", "q35": "bios"}
 # What a write where nothing is mapped is called, and the structure that says so.
 EXPECTED = {"virt": ("F_TRANSLATION", "stage 1 descriptor"), "q35": ("WriteDenied", "second-stage entry")}
 SECONDS = 400
+COLUMNS = 100  # of a line of gdb's
 
 
 def arguments(parser):
@@ -52,10 +53,13 @@ def judge(text, status, name, address):
          rf"write of {address:#x} by 00:04\.0\n +{event} \("),
         ("the walk is not that of the refused write", rf"walk: write of {address:#x} by 00:04\.0"),
         (f"no {structure} is shown as the one that refuses", rf"{structure} level \d at 0x[0-9a-f]+: NOT VALID\n +raw 0x"),
-        (f"the walk's verdict is not {event}", rf"verdict: refused, {event} \("),
+        (f"the walk's verdict is not {event} by that {structure}",
+         rf"verdict: refused by the {structure} level \d at 0x[0-9a-f]+ \(not valid\)\n +{event} \("),
         ("the tables of the requester are not shown", r"requester 00:04\.0, translation on"),
         ("the machine was not let go", r"Inferior 1 \(process 1\) detached"),
     ]
+    wide = [line for line in text.splitlines() if len(line) > COLUMNS]
+    problems += [f"{len(wide)} of the lines have more than {COLUMNS} columns: {wide[0]}"] if wide else []
     at = 0
     for problem, pattern in order:
         found = re.compile(pattern).search(text, at)

@@ -37,13 +37,13 @@ class Describe(unittest.TestCase):
         self.assertIn("  stage 1 descriptor level 0 at 0x41000000: NOT VALID", lines)
         self.assertIn("      raw 0x000000000000000b", lines)
         self.assertIn("      V=1 Config=5", lines)
-        self.assertEqual(lines[-1], "verdict: refused, F_TRANSLATION (0x10): StreamID=32")
+        self.assertEqual(lines[-1], "    F_TRANSLATION (0x10): StreamID=32 (00:04.0)")
+        self.assertEqual(lines[-2], "verdict: refused by the stage 1 descriptor level 0 at 0x41000000 (not valid)")
 
     def test_what_passes_says_where_to(self):
         verdict = {"result": "translated", "output": "0x1000", "mask": "0xfff", "read": True, "write": True}
         self.assertEqual(describe.walk({**WALK, "verdict": verdict})[-1],
                          "verdict: translated to 0x1000, block 0x1000 bytes")
-
 
     def test_what_is_cached_stands_beside_its_step(self):
         entry = {"cache": "TLB", "differs": True, "input": "0x1000", "output": "0x2000", "size": "0x1000",
@@ -65,11 +65,58 @@ class Describe(unittest.TestCase):
         self.assertEqual(lines[0], "walk-interrupt: 0x0 to 0xfee000b0 by 00:04.0, remapping on")
         self.assertIn("  IRTE 5 at 0x9050: SOURCENOTVALID", lines)
         self.assertIn("      source 00:04.0: NOT VALID (00:02.0, bits 0x0 ignored)", lines)
-        self.assertTrue(lines[-1].startswith("verdict: refused, SourceNotValid (0x26)"))
+        self.assertEqual(lines[-2], "verdict: refused by the IRTE 5 at 0x9050 (SourceNotValid)")
+        self.assertTrue(lines[-1].startswith("    SourceNotValid (0x26): "))
         passed = {**told, "verdict": {"result": "remapped", "address": "0xfee02004", "data": "0xc031",
                                       "address-fields": {"DestinationId": 2}, "data-fields": {"Vector": 49}}}
         self.assertEqual(describe.interrupt(passed)[-1],
                          "verdict: remapped, 0xc031 to 0xfee02004: DestinationId=2 Vector=49")
+
+
+    def test_no_event_says_who_mutes_it(self):
+        quiet = {"result": "refused", "event": None, "muted": "WriteDenied"}
+        self.assertEqual(describe.walk({**WALK, "verdict": quiet})[-1], "    no event; the tables mute WriteDenied")
+        self.assertEqual(describe.walk({**WALK, "steps": [], "verdict": {**quiet, "muted": "A"}})[-2:],
+                         ["verdict: refused", "    no event; the tables mute A"])
+
+    def test_a_bypass_has_no_block(self):
+        verdict = {"result": "bypassed", "output": "0x1000", "mask": "0xffffffffffffffff", "read": True, "write": True}
+        self.assertEqual(describe.walk({**WALK, "steps": [], "verdict": verdict})[-1], "verdict: bypassed to 0x1000")
+
+    def test_a_queue_that_is_off_has_no_entries(self):
+        slot = {"index": 0, "at": "0x0", "raw": ["0x0", "0x0"], "name": "unknown", "fields": {}}
+        queue = {"enabled": False, "slots": 1, "base": "0x0", "waiting": 0, "recent": [slot], "pending": []}
+        self.assertEqual(describe.queues({"commands": queue}), ["commands: off, 1 slots at 0x0, 0 waiting"])
+
+    def test_one_refused_access_is_one(self):
+        self.assertEqual(describe.faults({**FAULTS, "total": 0, "sources": [], "faults": []}), ["0 refused accesses"])
+        self.assertEqual(describe.faults(FAULTS)[0], "1 refused access; by requester: 00:04.0 1")
+        self.assertTrue(describe.faults({**FAULTS, "total": 2})[0].startswith("2 refused accesses; by requester: "))
+
+    def test_a_refused_interrupt_is_no_access(self):
+        event = {"name": "IrteNotPresent", "number": 34, "fields": {"InterruptIndex": 5, "SID": 32}}
+        one = {**FAULTS["faults"][0], "address": "0x5000000000000", "event": event}
+        lines = describe.faults({**FAULTS, "faults": [one]})
+        self.assertTrue(lines[1].endswith(" interrupt request 5 by 00:04.0"), lines[1])
+        self.assertEqual(lines[2], "      IrteNotPresent (0x22): InterruptIndex=5 SID=32 (00:04.0)")
+
+    def test_what_stands_in_a_slot_and_is_no_command_is_shown_raw(self):
+        slot = {"index": 3, "at": "0x1000", "raw": ["0x0000000100000000", "0x0000000000000040"], "name": "unknown",
+                "fields": {"opcode": 0}}
+        queue = {"enabled": True, "slots": 8, "base": "0x1000", "waiting": 0, "recent": [slot], "pending": []}
+        lines = describe.queues({"commands": queue})
+        self.assertEqual(lines[1], "  recent [3] unknown: raw 0x0000000100000000 0x0000000000000040")
+        self.assertEqual(lines[2], f"  ({describe.OVERWRITTEN})")
+        unread = {"index": 3, "at": "0x1000", "raw": []}
+        self.assertEqual(describe.queues({"commands": {**queue, "recent": [unread]}})[1], "  recent [3] unreadable")
+
+    def test_long_lines_go_on_below_their_beginning(self):
+        line = "      " + " ".join(f"FIELD{n}=0x{n:x}" for n in range(20))
+        lines = list(describe.narrow([line, "  short", ""]))
+        self.assertTrue(all(len(one) <= 100 for one in lines))
+        self.assertTrue(all(one.startswith("        FIELD") for one in lines[1:-2]))
+        self.assertEqual(" ".join(" ".join(lines[:-2]).split()), line.strip())
+        self.assertEqual(lines[-2:], ["  short", ""])
 
 
 class Judge(unittest.TestCase):
@@ -80,13 +127,15 @@ class Judge(unittest.TestCase):
         for gone, problem in (
                 ("SIGTRAP", "did not get control"), ("F_TRANSLATION (0x10)", "not shown as F_TRANSLATION"),
                 ("walk: write", "not that of the refused write"), ("NOT VALID", "shown as the one that refuses"),
-                ("verdict: refused", "verdict is not"), ("requester 00:04.0", "tables of the requester"),
+                ("verdict: refused by", "verdict is not"), ("requester 00:04.0", "tables of the requester"),
                 ("detached", "not let go")):
             with self.subTest(gone=gone):
                 problems = gdb.judge(output().replace(gone, "-"), 0, "virt", ADDRESS)
                 self.assertTrue(any(problem in one for one in problems), problems)
         self.assertTrue(gdb.judge(output(), 0, "virt", ADDRESS + 0x1000))
         self.assertTrue(gdb.judge(output(), 0, "q35", ADDRESS))
+        wide = gdb.judge(output() + "\n" + "x" * 101, 0, "virt", ADDRESS)
+        self.assertEqual(wide, [f"1 of the lines have more than 100 columns: {'x' * 101}"])
         self.assertEqual(gdb.judge(output(), 1, "virt", ADDRESS), ["gdb ended with status 1"])
 
     def test_the_guest_must_have_seen_it_and_ended(self):
