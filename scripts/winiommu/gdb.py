@@ -37,10 +37,13 @@ def arguments(parser):
     qemu.add_options(parser)
 
 
-def gdb_command(address, demo):
-    argv = ["gdb-multiarch", "-q", "-nx", "-ex", "set pagination off", "-ex", "set confirm off",
+def _attached(address):
+    return ["gdb-multiarch", "-q", "-nx", "-ex", "set pagination off", "-ex", "set confirm off",
             "-ex", f"source {EXTENSION}", "-ex", f"target remote {address}"]
-    return argv + (["-batch", "-x", str(SCRIPT)] if demo else ["-ex", "help iommu"])
+
+
+def gdb_command(address, demo):
+    return _attached(address) + (["-batch", "-x", str(SCRIPT)] if demo else ["-ex", "help iommu"])
 
 
 def judge(text, status, name, address):
@@ -58,9 +61,17 @@ def judge(text, status, name, address):
         ("the tables of the requester are not shown", r"requester 00:04\.0, translation on"),
         ("the machine was not let go", r"Inferior 1 \(process 1\) detached"),
     ]
+    return problems + _wide(text) + _missing(text, order)
+
+
+def _wide(text):
     wide = [line for line in text.splitlines() if len(line) > COLUMNS]
-    problems += [f"{len(wide)} of the lines have more than {COLUMNS} columns: {wide[0]}"] if wide else []
-    at = 0
+    return [f"{len(wide)} of the lines have more than {COLUMNS} columns: {wide[0]}"] if wide else []
+
+
+def _missing(text, order):
+    """The sentences of `order` whose pattern does not follow those before it."""
+    problems, at = [], 0
     for problem, pattern in order:
         found = re.compile(pattern).search(text, at)
         if found is None:
@@ -68,6 +79,32 @@ def judge(text, status, name, address):
         else:
             at = found.end()
     return problems
+
+
+# Of a machine that has a second unit, for the bus pcie.1 of number 10, and stands at its first instruction.
+UNIT_COMMANDS = ("units", "stream sid=10:00.0", "stream sid=00:00.0", "queue", "break-on-fault sid=12:00.0", "stats --unit pcie.1",
+                 "stream sid=7f:00.0", "queue --unit pcie.2", "walk fault", "break-on-fault off")
+
+
+def judge_units(text, status, one):
+    """What is missing of what gdb says to UNIT_COMMANDS, as sentences."""
+    kinds = re.escape(one.machine.device), re.escape(one.machine.second)
+    of = {bus: rf"unit {bus}:\n" for bus in ("pcie.0", "pcie.1")}
+    order = [
+        ("the first unit is not listed", rf"pcie\.0: {kinds[0]}; 0 refused, stopped 0 times\n    00:00\.0"),
+        ("the second unit is not listed", rf"pcie\.1: {kinds[1]}; 0 refused, stopped 0 times\n    10:00\.0 10:01\.0\n"),
+        ("10:00.0 is not asked of the second unit", of["pcie.1"] + r"requester 10:00\.0, translation off\n"),
+        ("00:00.0 is not asked of the first unit", of["pcie.0"] + r"requester 00:00\.0, translation off\n"),
+        ("the first unit's queues are not shown", of["pcie.0"] + r"\w+: off"),
+        ("the second unit's queues are not shown", of["pcie.1"] + r"\w+: off"),
+        ("not both units are armed", r"the machine stops at a fault with sid=12:00\.0, in any of 2 units\n"),
+        ("a unit alone is not asked", of["pcie.1"] + "{"),
+        ("a requester of nobody is not refused", r"iommu: 7f:00\.0 is behind no unit"),
+        ("a unit that is none is not refused", r"iommu: there is no unit 'pcie\.2'; there are pcie\.0, pcie\.1\n"),
+        ("a fault is made up", r"iommu: no access was refused so far\n"),
+        ("the units are not disarmed", r"faults no longer stop the machine\n"),
+    ]
+    return ([] if status == 0 else [f"gdb ended with status {status}"]) + _wide(text) + _missing(text, order)
 
 
 def judge_guest(lines, nonce, address):
@@ -91,11 +128,23 @@ def _guest(one, built, kernel, words, directory, patience):
     initramfs = directory / "initramfs"
     initramfs.write_bytes(kernel.initramfs())
     parts = machine.Parts(built, kernel.image, initramfs, None, disks.paths, directory)
+    try:
+        with _standing(machine.command(one, parts, words), directory, patience) as attached:
+            yield attached
+    finally:
+        for path in disks.paths.values():
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _standing(command, directory, patience):
+    """A QEMU before its first instruction: the address of its gdbstub and its console's log. In the end it has
+    `patience` seconds to end by itself."""
     log = directory / "console.log"
     # A socket's path has a hundred bytes at most.
     with tempfile.TemporaryDirectory(prefix="winiommu-gdb-") as place:
         socket = pathlib.Path(place) / "gdb"
-        command = machine.command(one, parts, words, extra=["-S", "-gdb", f"unix:{socket},server=on,wait=off"])
+        command = [*command, "-S", "-gdb", f"unix:{socket},server=on,wait=off"]
         ui.show(command)
         with open(log, "wb") as out:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
@@ -115,8 +164,6 @@ def _guest(one, built, kernel, words, directory, patience):
             if process.poll() is None:
                 process.kill()
             process.wait()
-            for path in disks.paths.values():
-                path.unlink(missing_ok=True)
 
 
 def _interact(command):
@@ -158,6 +205,21 @@ def demonstrate(name, kernel_series, built):
         text, status = _batch(gdb_command(socket, True), directory / "gdb.log")
     problems = judge(text, status, name, address)
     return text, problems + judge_guest((paths.read(log) or "").splitlines(), nonce, address)
+
+
+def ask_units(name, built):
+    """What is wrong with the commands on a machine with two units."""
+    one = machine.case(name, variant="two")
+    qemu_binary = built.system(one.machine.architecture)
+    machine.require_devices(one, qemu_binary)
+    directory = paths.BUILD / "guest/gdb" / f"{name}-two"
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [str(qemu_binary), "-nodefaults", "-no-user-config", "-display", "none", *machine.machine_options(one),
+               *machine.buses(one), *machine.iommu_options(one)]
+    with _standing(command, directory, 0) as (socket, _):
+        asked = [word for line in ("set trace-commands on", *(f"iommu {one}" for one in UNIT_COMMANDS)) for word in ("-ex", line)]
+        text, status = _batch([*_attached(socket), "-batch", *asked], directory / "gdb.log")
+    return judge_units(text, status, one)
 
 
 def run(args):

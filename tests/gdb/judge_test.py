@@ -4,6 +4,7 @@ import sys
 import unittest
 
 from winiommu import gdb, paths
+from winiommu.guest import machine
 
 sys.path.insert(0, str(paths.REPO / "scripts/gdb"))
 import describe  # noqa: E402
@@ -144,3 +145,44 @@ class Judge(unittest.TestCase):
         self.assertEqual(len(gdb.judge_guest(good[:1], "n", ADDRESS)), 1)
         self.assertEqual(len(gdb.judge_guest(good[1:], "n", ADDRESS)), 1)
         self.assertEqual(len(gdb.judge_guest(good, "other", ADDRESS)), 2)
+
+
+UNITS = """\
+pcie.0: winiommu-vtd; 0 refused, stopped 0 times
+    00:00.0 00:08.0 ff:00.0
+pcie.1: winiommu-vtd-unit; 0 refused, stopped 0 times
+    10:00.0 10:01.0
+unit pcie.1:
+requester 10:00.0, translation off
+unit pcie.0:
+requester 00:00.0, translation off
+unit pcie.0:
+invalidations: off, 256 slots at 0x0, 0 waiting
+unit pcie.1:
+invalidations: off, 256 slots at 0x0, 0 waiting
+the machine stops at a fault with sid=12:00.0, in any of 2 units
+unit pcie.1:
+{
+iommu: 7f:00.0 is behind no unit; --unit NAME says which one to ask ('iommu units' lists them)
+iommu: there is no unit 'pcie.2'; there are pcie.0, pcie.1
+iommu: no access was refused so far
+faults no longer stop the machine
+"""
+
+
+class JudgeUnits(unittest.TestCase):
+    one = machine.case("q35", variant="two")
+
+    def test_a_good_run_lacks_nothing(self):
+        self.assertEqual(gdb.judge_units(UNITS, 0, self.one), [])
+        self.assertEqual(gdb.judge_units(UNITS, 1, self.one), ["gdb ended with status 1"])
+
+    def test_a_line_that_is_missing_is_noticed(self):
+        lines = UNITS.splitlines(keepends=True)
+        for number, line in enumerate(lines):
+            with self.subTest(line=line):
+                self.assertTrue(gdb.judge_units("".join(lines[:number] + lines[number + 1:]), 0, self.one))
+
+    def test_what_belongs_to_the_other_unit_is_noticed(self):
+        swapped = UNITS.replace("unit pcie.1:\nrequester 10", "unit pcie.0:\nrequester 10")
+        self.assertEqual(gdb.judge_units(swapped, 0, self.one)[0], "10:00.0 is not asked of the second unit")

@@ -42,6 +42,13 @@ def debugged(name, built):
     return results.Outcome(passed=not problems, failures=[f"gdb on {name}: {problem}" for problem in problems])
 
 
+def debugged_units(name, built):
+    """gdb's commands on a machine with two units, which does not run."""
+    with ui.step(f"gdb and two units: {name}"):
+        problems = gdb.ask_units(name, built)
+    return results.Outcome(passed=not problems, failures=[f"gdb on {name} with two units: {problem}" for problem in problems])
+
+
 def run(context):
     packages.ensure("guest", "gdb")
     built, total = context.qemu(), results.Outcome()
@@ -51,6 +58,7 @@ def run(context):
         total += outcome_of(result)
     for name in machine.SUPPORTED:
         total += debugged(name, built)
+        total += debugged_units(name, built)
     for breakage in EXPECTED:
         one = machine.case("virt", "dt")
         ui.say(f"    broken on purpose: {breakage}; it must fail")
