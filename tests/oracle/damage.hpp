@@ -2,6 +2,7 @@
 // The words a scenario has written, and their damage.
 #pragma once
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
@@ -49,6 +50,18 @@ protected:
     ~Damaged() = default;
 
     virtual void change(const Place& place) = 0;
+    // Writes a word, which is then the only one known there.
+    void put(std::uint64_t v, const Place& place)
+    {
+        arena_.store(place.at, v);
+        const auto known = std::find_if(places_.begin(), places_.end(),
+                                        [&](const Place& p) { return p.at == place.at; });
+        if (known == places_.end()) {
+            places_.push_back(place);
+        } else {
+            *known = place;
+        }
+    }
     // A line a word: its name, by Word, whose it is, and what it now says.
     std::string list(const char* const* names, unsigned Place::*whose) const
     {

@@ -24,11 +24,6 @@
 
 namespace oracle {
 
-constexpr std::uint64_t low_bits(unsigned n)
-{
-    return (1ull << n) - 1;
-}
-
 // An access as the C interface takes it; `attributes` are WI_WRITE and its like.
 struct Request {
     std::uint32_t requester = 0;

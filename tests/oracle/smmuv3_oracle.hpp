@@ -87,6 +87,7 @@ private:
     bool choose(Choice c);
     bool fetch_ste();
     bool ste_illegal();
+    bool ste_reserved() const;  // a bit is set that the manual reserves
     bool locate_cd(std::uint64_t& address);
     bool fetch_cd(std::uint64_t address);
     bool cd_illegal() const;

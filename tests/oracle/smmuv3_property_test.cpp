@@ -4,6 +4,7 @@
 #include "tests/oracle/smmuv3_machine.hpp"
 #include "tests/oracle/smmuv3_oracle.hpp"
 #include "tests/oracle/smmuv3_scenario.hpp"
+#include "tests/oracle/words.hpp"
 
 namespace oracle {
 namespace {
@@ -121,7 +122,7 @@ void SmmuBench::invalidate_stage1(const SmmuScenario& s, const Change& change, R
     const Place& p = change.place;
     const std::uint64_t vmid = std::uint64_t{s.vmid()} << 32;
     const std::uint64_t asid = std::uint64_t{s.asid(p.context)} << 48;
-    const std::uint64_t page = ~low_bits(12);
+    const std::uint64_t page = ~low(12);
     const bool was_table = (change.before & 3) == 3 && p.level != 3;
     const bool is_table = (change.after & 3) == 3 && p.level != 3;
     const std::uint64_t leaf = was_table || is_table ? 0 : rng() & 1;
@@ -158,9 +159,9 @@ void SmmuBench::invalidate_stage1(const SmmuScenario& s, const Change& change, R
                             num = pick(rng, 1, 31);  // TG alone is ILLEGAL
         const std::uint64_t granules = (num + 1) << scale;
         const std::uint64_t start =
-            (p.input & ~low_bits(p.granule)) - ((rng() % granules) << p.granule);
+            (p.input & ~low(p.granule)) - ((rng() % granules) << p.granule);
         const bool inside = (start ^ p.input) >> 55 == 0;  // no wrap between the halves
-        const std::uint64_t from = inside ? start : p.input & ~low_bits(p.granule);
+        const std::uint64_t from = inside ? start : p.input & ~low(p.granule);
         command((way == 6 ? 0x12 | asid : 0x13) | vmid | num << 12 | scale << 20,
                 from | tg | ttl | leaf);
     }
@@ -179,12 +180,12 @@ void SmmuBench::invalidate_stage2(const SmmuScenario& s, const Change& change, R
         return;
     }
     if (chance(rng, 50)) {
-        command(0x2a | vmid, (p.input & ~low_bits(12)) | leaf);  // CMD_TLBI_S2_IPA
+        command(0x2a | vmid, (p.input & ~low(12)) | leaf);  // CMD_TLBI_S2_IPA
     } else {
         const std::uint64_t num = pick(rng, 1, 31);
         const std::uint64_t tg = p.granule == 12 ? 1 : p.granule == 14 ? 2 : 3;
         const std::uint64_t back = (rng() % (num + 1)) << p.granule;
-        const std::uint64_t at = p.input & ~low_bits(p.granule);
+        const std::uint64_t at = p.input & ~low(p.granule);
         command(0x2a | vmid | num << 12, (at >= back ? at - back : at) | tg << 10 | leaf);
     }
     if (s.nested()) {

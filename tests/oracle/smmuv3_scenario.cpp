@@ -4,13 +4,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/oracle/words.hpp"
+
 namespace oracle {
 namespace {
 
-constexpr std::uint64_t low(unsigned n)
-{
-    return n >= 64 ? ~0ull : (1ull << n) - 1;
-}
 constexpr unsigned granules[] = {12, 14, 16};
 
 unsigned size_of_code(unsigned code)
@@ -71,18 +69,6 @@ SmmuScenario::SmmuScenario(Arena& arena, const SmmuFeatures& features, std::uint
         } else {
             targets_.push_back({rng_() & low(features.oas), 0x1000, false, 0});
         }
-    }
-}
-
-void SmmuScenario::put(std::uint64_t v, const Place& place)
-{
-    arena_.store(place.at, v);
-    const auto known = std::find_if(places_.begin(), places_.end(),
-                                    [&](const Place& p) { return p.at == place.at; });
-    if (known == places_.end()) {
-        places_.push_back(place);
-    } else {
-        *known = place;
     }
 }
 

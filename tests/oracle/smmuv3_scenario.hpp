@@ -88,7 +88,7 @@ private:
         Tree halves[2];
     };
 
-    void put(std::uint64_t v, const Place& place);
+    using Damaged::put;
     void put(std::uint64_t at, std::uint64_t v, Word word, unsigned context = 0)
     {
         put(v, Place{at, word, context});

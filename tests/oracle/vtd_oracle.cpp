@@ -4,23 +4,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/oracle/words.hpp"
+
 namespace oracle::vtd {
 namespace {
 
-using u64 = std::uint64_t;
-
-constexpr u64 get(u64 w, unsigned hi, unsigned lo)
-{
-    return (w >> lo) & (~0ull >> (63 - (hi - lo)));
-}
-constexpr bool bit(u64 w, unsigned n)
-{
-    return (w >> n) & 1;
-}
-constexpr u64 low(unsigned n)
-{
-    return n >= 64 ? ~0ull : (1ull << n) - 1;
-}
 constexpr u64 page = ~low(12);
 constexpr u64 address_field = low(52) & page;
 

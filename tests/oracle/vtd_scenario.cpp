@@ -4,13 +4,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/oracle/words.hpp"
+
 namespace oracle::vtd {
 namespace {
 
-constexpr std::uint64_t low(unsigned n)
-{
-    return n >= 64 ? ~0ull : (1ull << n) - 1;
-}
 constexpr std::uint64_t page = 0x1000;
 
 }  // namespace
@@ -25,18 +23,6 @@ Scenario::Scenario(Arena& arena, const Features& features, std::uint64_t seed)
     const auto mappings = pick(rng_, 1, 6);
     for (std::uint64_t i = 0; i < mappings; ++i) {
         map_something(static_cast<unsigned>(rng_() % spaces_.size()));
-    }
-}
-
-void Scenario::put(std::uint64_t v, const Place& place)
-{
-    arena_.store(place.at, v);
-    const auto known = std::find_if(places_.begin(), places_.end(),
-                                    [&](const Place& p) { return p.at == place.at; });
-    if (known == places_.end()) {
-        places_.push_back(place);
-    } else {
-        *known = place;
     }
 }
 

@@ -51,7 +51,6 @@ private:
         unsigned space;
     };
 
-    void put(std::uint64_t v, const Place& place);
     void build_legacy();
     void build_scalable();
     void make_space(unsigned index);
