@@ -100,8 +100,8 @@ struct SmmuEndpoint final : Endpoint {
     explicit SmmuEndpoint(Setup& s) : setup(s) {}
     bool translate(const Transaction& t, Translation& out) override
     {
-        std::optional<Fault> fault;
-        return setup.guest.translator.translate(setup.stream, t, out, fault) !=
+        Translator::Refusal refusal;
+        return setup.guest.translator.translate(setup.stream, t, out, refusal) !=
                Outcome::Kind::Aborted;
     }
     Setup& setup;

@@ -27,6 +27,9 @@ namespace iommu {
 
 class Epoch {
 public:
+    // No epoch is ever another device's, be it long gone.
+    Epoch() : value_(first()) {}
+
     const std::uint64_t* address() const { return &value_; }
     std::uint64_t now() const { return __atomic_load_n(&value_, __ATOMIC_ACQUIRE); }
 
@@ -34,7 +37,13 @@ public:
     void advance() { __atomic_store_n(&value_, value_ + 1, __ATOMIC_RELEASE); }
 
 private:
-    alignas(64) std::uint64_t value_ = 1;
+    static std::uint64_t first()
+    {
+        static std::atomic<std::uint64_t> devices{0};
+        return (devices.fetch_add(1, std::memory_order_relaxed) << 40) + 1;
+    }
+
+    alignas(64) std::uint64_t value_;
 };
 
 class Answers : public ::WiStream {

@@ -199,6 +199,9 @@ private:
         return register_writes_.load(std::memory_order_relaxed);
     }
     std::atomic<std::uint64_t> register_writes_{0};
+    // Another number whenever software has had a say: at each register write, and before
+    // it is told that commands completed.
+    std::uint64_t said_so_far() { return epoch().now() + register_writes(); }
 
     // Two levels by StreamID; entries are created by stream(), on any thread, and never
     // move.  Guards the lists; nothing of the host is called with it held.

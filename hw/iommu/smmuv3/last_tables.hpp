@@ -9,9 +9,7 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
-#include "hw/iommu/smmuv3/fault.hpp"
 #include "hw/iommu/smmuv3/vmsa_s1.hpp"
 #include "hw/iommu/smmuv3/vmsa_s2.hpp"
 #include "iommu/memory.hpp"
@@ -25,28 +23,6 @@ struct WalkKey {
     std::uint64_t epoch = 0;    // of the TLB: Tlb::Ticket
     std::uint64_t ram = 0;      // RamMap::generation()
     friend bool operator==(const WalkKey&, const WalkKey&) = default;
-};
-
-// A thread's last refusal by a stage 1 descriptor.  QEMU asks for a refused DMA once per
-// piece, upwards (hw/iommu/common/pieces.hpp): while the descriptor reads the same, so
-// does the answer.  A DMA that begins anew is walked for anew.
-struct LastRefusal {
-    WalkKey key{};
-    std::uint64_t address = 0;  // of the last piece
-    Rights wanted{};
-    const std::byte* host = nullptr;
-    std::uint64_t descriptor = 0;
-    std::optional<Fault> record;
-
-    bool stands(const WalkKey& now, const Transaction& access) const
-    {
-        const auto step = access.address.value - address;
-        return access.delivery == Delivery::Pieces && step != 0 && step <= 8 &&
-               address >> 12 == access.address.value >> 12 && key == now &&
-               wanted == needed(access) &&
-               __atomic_load_n(reinterpret_cast<const std::uint64_t*>(host),
-                               __ATOMIC_ACQUIRE) == descriptor;
-    }
 };
 
 // Level 3 tables of streams with one stage.

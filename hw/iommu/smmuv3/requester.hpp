@@ -20,25 +20,25 @@ public:
 
     Result translate(const Transaction& access, Translation& out) override
     {
-        std::optional<Fault> fault;
-        if (smmu_.engine_.translate(entry_, access, out, fault) != Outcome::Kind::Aborted)
-            [[likely]] {
+        Translator::Refusal refusal;
+        std::uint64_t said = 0;
+        bool further = false;
+        const auto kind = smmu_.engine_.translate(entry_, access, out, refusal, [&] {
+            said = smmu_.said_so_far();
+            further = RefusedPieces::stand(this, access, said, smmu_.memory_.ram());
+            return further;
+        });
+        if (kind != Outcome::Kind::Aborted) [[likely]] {
             return Result::Ok;
         }
         // One transaction is refused once, however many pieces it comes in.
-        if (RefusedPieces::continues(this, access, smmu_.register_writes())) {
+        if (further || RefusedPieces::continues(this, access, said, refusal.grounds)) {
             if (hooks) {
                 smmu_.history().extend(RefusedPieces::note(), access.address);
             }
             return Result::Refused;
         }
-        if (fault) {
-            smmu_.record(*fault);
-        }
-        if (hooks) {
-            RefusedPieces::set_note(
-                smmu_.note_refusal(id_, access, fault ? &*fault : nullptr));
-        }
+        tell(access, refusal.record);
         return Result::Refused;
     }
     bool bypassed() const override { return smmu_.engine_.bypassed(entry_); }
@@ -55,6 +55,18 @@ public:
 
 private:
     enum class Seen : std::uint8_t { Unknown, Bypassed, NotBypassed };
+    // Of an access that was refused.
+    [[gnu::noinline]] void tell(const Transaction& access,
+                                const std::optional<Fault>& fault)
+    {
+        if (fault) {
+            smmu_.record(*fault);
+        }
+        if (hooks) {
+            RefusedPieces::set_note(
+                smmu_.note_refusal(id_, access, fault ? &*fault : nullptr));
+        }
+    }
     Seen look() const { return bypassed() ? Seen::Bypassed : Seen::NotBypassed; }
 
     Smmuv3& smmu_;

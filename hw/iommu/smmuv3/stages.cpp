@@ -24,6 +24,19 @@ EventId event_of(WalkFault why)
     return EventId::F_TRANSLATION;
 }
 
+// `physical`: where the entry of `error` was read.
+template <typename ReadError>
+void rest(Problem& why, const WalkError<ReadError>& error, Gpa physical)
+{
+    if (error.entry_read) {
+        why.rests_on = Problem::RestsOn::Descriptor;
+        why.descriptor_at = physical;
+        why.descriptor = error.entry_raw;
+    } else if (error.why == WalkFault::OutOfRange) {
+        why.rests_on = Problem::RestsOn::Configuration;
+    }
+}
+
 // Reads stage 1 descriptors: through stage 2 if there is one, CLASS TT.
 class DescriptorReader {
 public:
@@ -38,14 +51,19 @@ public:
         return s2_.enabled ? fetch_translated(at, raw) : fetch_from(physical, raw);
     }
     const Problem& failure(Ipa) const { return why_; }
+    // Of the last descriptor, which had the address `at`.
+    Gpa physical(std::uint64_t at) const { return s2_.enabled ? read_at_ : Gpa{at}; }
 
 private:
     [[gnu::noinline]] bool fetch_translated(Ipa at, std::uint64_t& raw)
     {
         Leaf<Gpa> leaf;
-        return stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk,
-                      leaf, why_) &&
-               fetch_from(leaf.output, raw);
+        if (!stage2(s2_, memory_, at, Rights{Rights::priv_read}, Purpose::TableWalk, leaf,
+                    why_)) {
+            return false;
+        }
+        read_at_ = leaf.output;
+        return fetch_from(read_at_, raw);
     }
     [[gnu::always_inline]] bool fetch_from(Gpa physical, std::uint64_t& raw)
     {
@@ -58,6 +76,7 @@ private:
     }
 
     Problem why_;
+    Gpa read_at_{};
     const SecondStage& s2_;
     TableReader& memory_;
 };
@@ -77,6 +96,7 @@ bool stage2(const SecondStage& s2, TableReader& memory, Ipa input, Rights wanted
     WalkError<TableReader::Abort> error;
     if (!walk_into(s2.format, memory, input, wanted, leaf, error)) {
         why = {event_of(error.why), Stage::S2, purpose, input, error.unreadable.at};
+        rest(why, error, Gpa{error.entry_at});
         return false;
     }
     // SMMU 5.2 STE.S2PTW: no CD and no stage 1 table in Device memory.
@@ -100,9 +120,7 @@ bool stage1(const VmsaStage1& format, const SecondStage& s2, TableReader& memory
         why = error.unreadable;
     } else {
         why = {event_of(error.why), Stage::S1, Purpose::Input, Ipa{}, Gpa{}};
-        why.descriptor_read = error.entry_read;
-        why.descriptor_at = error.entry_at;
-        why.descriptor = error.entry_raw;
+        rest(why, error, reader.physical(error.entry_at));
     }
     return false;
 }

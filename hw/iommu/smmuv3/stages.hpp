@@ -18,9 +18,12 @@ struct Problem {
     Ipa ipa{};
     Gpa fetched_from{};
     bool recorded = true;  // false: what was read so far says not to
-    // The stage 1 descriptor that refused, where one did.
-    bool descriptor_read = false;
-    std::uint64_t descriptor_at = 0, descriptor = 0;
+
+    // What says no, where all that comes before it may be cached.
+    enum class RestsOn : std::uint8_t { Unknown, Configuration, Descriptor };
+    RestsOn rests_on = RestsOn::Unknown;
+    Gpa descriptor_at{};  // RestsOn::Descriptor
+    std::uint64_t descriptor = 0;
 };
 
 // Stage 2 of a stream, if it has one.

@@ -133,15 +133,14 @@ bool Translator::bypassed(const StreamEntry& stream) const
 }
 
 Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access,
-                                  Translation& out, std::optional<Fault>& record) noexcept
+                                  Translation& out, Refusal& refusal) noexcept
 {
     StreamEntry::Cached by;
     Problem why;
     auto& slot = stream.slot(access.substream);
-    const auto ticket = tlb_.begin();
     const auto found = find_context(stream, access.substream, by, why);
     if (found == Found::Nothing) {
-        record = refuse(why, Context{}, stream.id, access);
+        refusal.record = refuse(why, Context{}, stream.id, access);
         return Outcome::Kind::Aborted;
     }
     if (found == Found::Fetched) {
@@ -152,11 +151,13 @@ Outcome::Kind Translator::resolve(StreamEntry& stream, const Transaction& access
         }
     }
     if (by.context.route == Context::Route::Abort) {
+        why.rests_on = Problem::RestsOn::Configuration;
+        refusal.grounds = grounds_of(why, by.context);
         return Outcome::Kind::Aborted;  // SMMU 5.2 Config 0b0xx, 6.3.14: no event
     }
     if (!translate_by(by, slot, access, out, why)) {
-        record = refuse(why, by.context, stream.id, access);
-        keep_refusal(by.hot, access, ticket, why, record);
+        refusal.record = refuse(why, by.context, stream.id, access);
+        refusal.grounds = grounds_of(why, by.context);
         return Outcome::Kind::Aborted;
     }
     return by.context.route == Context::Route::Bypass ? Outcome::Kind::Bypassed
@@ -175,6 +176,7 @@ bool Translator::translate_by(const StreamEntry::Cached& by, StreamEntry::Slot& 
     // SMMU 3.4, 7.3.14: with stage 1 bypassed, its output is the input, and must fit.
     if ((access.address.value & ~by.hot.passes) != 0) {
         why.id = EventId::F_ADDR_SIZE;
+        why.rests_on = Problem::RestsOn::Configuration;
         return false;
     }
     return through_stage2(by, slot, access, out, why);
@@ -241,35 +243,19 @@ bool Translator::through_stage1(const StreamEntry::Cached& by, StreamEntry::Slot
     return true;
 }
 
-void Translator::keep_refusal(const Hot& hot, const Transaction& access,
-                              Tlb::Ticket ticket, const Problem& why,
-                              const std::optional<Fault>& record)
+// Without a TLB every access reads everything.
+Grounds Translator::grounds_of(const Problem& why, const Context& context) const
 {
-    // Through a stage 2 the record would differ with the address.
-    if (!why.descriptor_read || !built_.tlb || !ticket.settled() ||
-        static_cast<Regime>(hot.regime()) != Regime::Stage1) {
-        return;
+    const auto& ram = memory_.ram();
+    if (built_.tlb && why.rests_on == Problem::RestsOn::Descriptor) {
+        return Grounds::entry(ram, why.descriptor_at, why.descriptor);
     }
-    if (const auto* host = memory_.ram().find(Gpa{why.descriptor_at}, 8)) {
-        last_refusal_ = {walk_key(hot, ticket), access.address.value,
-                         needed(access),        host,
-                         why.descriptor,        record};
+    // That an address is beyond stage 2 rests on stage 1's descriptor, if there is one.
+    const bool of_nested = why.stage == Stage::S2 && context.stage1;
+    if (built_.tlb && why.rests_on == Problem::RestsOn::Configuration && !of_nested) {
+        return Grounds::configuration(ram);
     }
-}
-
-bool Translator::refused_again(const Hot& hot, const Transaction& access,
-                               std::optional<Fault>& record) const
-{
-    if (last_refusal_.key.context != hot.serial ||
-        !last_refusal_.stands(walk_key(hot, tlb_.begin()), access)) {
-        return false;
-    }
-    last_refusal_.address = access.address.value;
-    record = last_refusal_.record;
-    if (record) {
-        record->input = access.address;
-    }
-    return true;
+    return {};
 }
 
 template <typename Format>

@@ -9,6 +9,7 @@
 
 #include <optional>
 
+#include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/common/seqlock.hpp"
 #include "hw/iommu/common/tlb.hpp"
 #include "hw/iommu/smmuv3/last_tables.hpp"
@@ -26,30 +27,46 @@ public:
 
     void configure(const Settings& settings);
 
-    // Into the caller's `out`; Aborted: `record` is what software is to be told, if
-    // anything.
+    // Aborted.
+    struct Refusal {
+        std::optional<Fault> record{};  // what software is to be told, if anything
+        Grounds grounds{};
+    };
+
+    // Into the caller's `out`.  What the caches do not answer is not looked into if
+    // `refused_again()`.
+    template <typename Again>
     Outcome::Kind translate(StreamEntry& stream, const Transaction& access,
-                            Translation& out, std::optional<Fault>& record) noexcept
+                            Translation& out, Refusal& refusal,
+                            Again refused_again) noexcept
     {
         auto& slot = stream.slot(access.substream);
         Hot hot;
-        if (!read(stream, slot, access.substream, hot)) [[unlikely]] {
-            return resolve(stream, access, out, record);
+        const bool known = read(stream, slot, access.substream, hot);
+        if (known) [[likely]] {
+            const auto kind = cached(hot, slot, access, out);
+            if (kind != Outcome::Kind::Aborted) [[likely]] {
+                return kind;
+            }
         }
-        const auto kind = cached(hot, slot, access, out);
-        if (kind != Outcome::Kind::Aborted) [[likely]] {
-            return kind;
-        }
-        if (refused_again(hot, access, record)) {
+        if (refused_again()) {
             return Outcome::Kind::Aborted;
         }
-        return nearby(hot, slot, access, out) ? Outcome::Kind::Translated
-                                              : resolve(stream, access, out, record);
+        return known && nearby(hot, slot, access, out)
+                   ? Outcome::Kind::Translated
+                   : resolve(stream, access, out, refusal);
+    }
+    Outcome::Kind translate(StreamEntry& stream, const Transaction& access,
+                            Translation& out, Refusal& refusal) noexcept
+    {
+        return translate(stream, access, out, refusal, [] { return false; });
     }
     Outcome translate(StreamEntry& stream, const Transaction& access) noexcept
     {
         Outcome outcome;
-        outcome.kind = translate(stream, access, outcome.translation, outcome.record);
+        Refusal refusal;
+        outcome.kind = translate(stream, access, outcome.translation, refusal);
+        outcome.record = refusal.record;
         return outcome;
     }
 
@@ -167,11 +184,7 @@ private:
     {
         return {hot.serial, ticket.epoch, memory_.ram().generation()};
     }
-    // What this thread was refused last, asked again, piece by piece.
-    bool refused_again(const Hot& hot, const Transaction& access,
-                       std::optional<Fault>& record) const;
-    void keep_refusal(const Hot& hot, const Transaction& access, Tlb::Ticket ticket,
-                      const Problem& why, const std::optional<Fault>& record);
+    Grounds grounds_of(const Problem& why, const Context& context) const;
 
     // By a table that a walk of this thread just ended in.  False: to be resolved.
     bool nearby(const Hot& hot, StreamEntry::Slot& slot, const Transaction& access,
@@ -184,7 +197,7 @@ private:
 
     // Without the TLB: from the configuration, walking.
     Outcome::Kind resolve(StreamEntry& stream, const Transaction& access,
-                          Translation& out, std::optional<Fault>& record) noexcept;
+                          Translation& out, Refusal& refusal) noexcept;
     enum class Found : std::uint8_t { Nothing, Kept, Fetched };
     // Nothing: `why`.
     Found find_context(const StreamEntry& stream, Substream substream,
@@ -208,7 +221,6 @@ private:
     std::atomic<std::uint64_t> every_stream_{1};
     std::array<std::atomic<std::uint64_t>, 1u << stream_slot_bits> streams_{};
     Tlb tlb_;
-    static thread_local inline LastRefusal last_refusal_{};
     // Of the last by-address invalidation; only their one caller looks.
     std::uint64_t last_space_ = ~std::uint64_t{0};
     Tlb::Tag last_tag_{};

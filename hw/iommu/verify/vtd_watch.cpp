@@ -98,7 +98,10 @@ Fresh VtdWatch::ask(std::uint32_t id, const Transaction& access)
     Translation out;
     Fresh fresh;
     fresh.known = true;
-    fresh.granted = stream->translate(access, out) == Stream::Result::Ok;
+    // Asked on behalf of nobody: no part of what the thread is refused in pieces.
+    auto whole = access;
+    whole.delivery = Delivery::Whole;
+    fresh.granted = stream->translate(whole, out) == Stream::Result::Ok;
     fresh.output = out.output.value;
     fresh.mask = out.mask;
     fresh.read = out.read;

@@ -180,12 +180,12 @@ Expected<Tlb::Hit, FaultReason> Translator::map_for_ats(Requester& r, const Plan
         }
     }
     auto mapped = walk_plan(plan, t);
-    if (!mapped && t.access == Access::Write && !is_error(mapped.error())) {
+    if (!mapped && t.access == Access::Write && !is_error(mapped.error().reason)) {
         t.access = Access::Read;
         mapped = walk_plan(plan, t);
     }
     if (!mapped) {
-        return Unexpected{mapped.error()};
+        return Unexpected{mapped.error().reason};
     }
     return keep(ticket, head, *mapped, t.access);
 }

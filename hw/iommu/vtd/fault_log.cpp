@@ -76,12 +76,6 @@ void FaultLog::raise(std::uint32_t status)
     send(message);
 }
 
-std::uint32_t FaultLog::status() const
-{
-    const std::lock_guard guard(lock_);
-    return status_;
-}
-
 // VT-d 11.4.7.1: PFO, IQE, ICE and ITE are write-1-to-clear, PPF follows the F bits.
 void FaultLog::write_status(std::uint32_t value)
 {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -32,7 +33,8 @@ public:
     // FSTS.IQE, ICE or ITE.
     void raise(std::uint32_t status);
 
-    std::uint32_t status() const;
+    // Takes no lock: the queue looks before each descriptor.
+    std::uint32_t status() const { return status_.load(std::memory_order_acquire); }
     void write_status(std::uint32_t value);
 
     // FECTL, FEDATA, FEADDR and FEUADDR, by their place in the register file.
@@ -67,8 +69,8 @@ private:
     Observer* observer_ = nullptr;
     mutable std::mutex lock_;
     std::vector<Words> records_;
-    std::size_t next_ = 0;      // the record the next fault goes to
-    std::uint32_t status_ = 0;  // FSTS
+    std::size_t next_ = 0;                  // the record the next fault goes to
+    std::atomic<std::uint32_t> status_{0};  // FSTS: written under the lock
     EventMessage event_;
 };
 

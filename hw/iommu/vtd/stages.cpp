@@ -119,6 +119,7 @@ struct NestedReader {
     TableReader& reader;
     const SecondStage<Ipa>& second;
     Ipa root{};
+    Gpa read_at{};  // of the last entry that could be
 
     Expected<std::uint64_t, FaultReason> operator()(Ipa at)
     {
@@ -131,6 +132,7 @@ struct NestedReader {
                 place.error().why, FaultReason::FsEntryAddressBeyondWidth,
                 top ? FaultReason::FsRootReadDenied : FaultReason::FsEntryReadDenied)};
         }
+        read_at = place->output;
         const auto value = reader(place->output);
         if (!value) {
             return Unexpected{top ? FaultReason::FsRootAccess
@@ -171,8 +173,22 @@ FaultReason explain_first(const Format& format, Reader& reader, const Transactio
 
 }  // namespace
 
-Expected<Translator::Mapped, FaultReason> Translator::walk_plan(const Plan& plan,
-                                                                const Transaction& access)
+// Without a TLB every access reads everything.  `physical`: where the entry stood.
+template <typename Error>
+Grounds Translator::grounds_of(const WalkError<Error>& error, Gpa physical) const
+{
+    const auto& ram = memory_.ram();
+    if (!configuration_.tlb) {
+        return {};
+    }
+    if (error.entry_read) {
+        return Grounds::entry(ram, physical, error.entry_raw);
+    }
+    return error.why == WalkFault::OutOfRange ? Grounds::configuration(ram) : Grounds{};
+}
+
+Expected<Translator::Mapped, Translator::Unmapped>
+Translator::walk_plan(const Plan& plan, const Transaction& access)
 {
     switch (plan.head.kind()) {
     case PlanKind::FirstStage:
@@ -184,24 +200,26 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_plan(const Plan& plan
     }
 }
 
-Expected<Translator::Mapped, FaultReason> Translator::walk_second(const Plan& plan,
-                                                                  const Transaction& t)
+Expected<Translator::Mapped, Translator::Unmapped>
+Translator::walk_second(const Plan& plan, const Transaction& t)
 {
     TableReader reader(memory_);
     const auto format = second_stage<Iova>(plan, configuration_);
     const auto leaf = walk(format, reader, t.address, needed(t));
     if (!leaf) {
         const auto why = leaf.error().why;
+        const auto grounds = grounds_of(leaf.error(), Gpa{leaf.error().entry_at});
         if (!plan.head.has(PlanHead::scalable)) {
-            return Unexpected{legacy_reason(why, t.access)};
+            return Unexpected{Unmapped{legacy_reason(why, t.access), grounds}};
         }
         const bool beyond_mgaw = t.address.value >> configuration_.aw_bits != 0;
         const bool fetch = t.content == Content::Instruction && t.access == Access::Read;
-        return Unexpected{
+        const auto reason =
             second_reason(why,
                           beyond_mgaw ? FaultReason::SmAddressBeyondWidth
                                       : FaultReason::SmSecondStageInputBeyondWidth,
-                          fetch ? FaultReason::SmExecuteDenied : denied(true, t.access))};
+                          fetch ? FaultReason::SmExecuteDenied : denied(true, t.access));
+        return Unexpected{Unmapped{reason, grounds}};
     }
     Mapped out;
     out.mapping.input = t.address.value;
@@ -212,14 +230,16 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_second(const Plan& pl
     return out;
 }
 
-Expected<Translator::Mapped, FaultReason> Translator::walk_first(const Plan& plan,
-                                                                 const Transaction& t)
+Expected<Translator::Mapped, Translator::Unmapped>
+Translator::walk_first(const Plan& plan, const Transaction& t)
 {
     PlainReader reader{TableReader(memory_), plan.first_root};
     const auto format = first_stage<Gpa>(plan, configuration_.haw_bits());
     const auto leaf = walk(format, reader, t.address, needed(t));
     if (!leaf) {
-        return Unexpected{explain_first(format, reader, t, leaf.error())};
+        const auto grounds = grounds_of(leaf.error(), Gpa{leaf.error().entry_at});
+        return Unexpected{
+            Unmapped{explain_first(format, reader, t, leaf.error()), grounds}};
     }
     Mapped out;
     out.mapping.input = t.address.value;
@@ -229,23 +249,31 @@ Expected<Translator::Mapped, FaultReason> Translator::walk_first(const Plan& pla
     return out;
 }
 
-Expected<Translator::Mapped, FaultReason> Translator::walk_nested(const Plan& plan,
-                                                                  const Transaction& t)
+Expected<Translator::Mapped, Translator::Unmapped>
+Translator::walk_nested(const Plan& plan, const Transaction& t)
 {
     TableReader reader(memory_);
     const auto second = second_stage<Ipa>(plan, configuration_);
-    NestedReader nested{reader, second, Ipa{plan.first_root.value}};
+    NestedReader nested{reader, second, Ipa{plan.first_root.value}, {}};
     const auto format = first_stage<Ipa>(plan, 52);
     const auto inner = walk(format, nested, t.address, needed(t));
     if (!inner) {
-        return Unexpected{explain_first(format, nested, t, inner.error())};
+        // What the second stage refuses to the walk of the first is walked for again.
+        const auto grounds = grounds_of(inner.error(), nested.read_at);
+        return Unexpected{
+            Unmapped{explain_first(format, nested, t, inner.error()), grounds}};
     }
     const auto outer = walk(second, reader, inner->output, needed(t));
     if (!outer) {
         const bool fetch = t.content == Content::Instruction && t.access == Access::Read;
-        return Unexpected{
+        const auto reason =
             second_reason(outer.error().why, FaultReason::SmSecondStageInputBeyondWidth,
-                          fetch ? FaultReason::SmExecuteDenied : denied(true, t.access))};
+                          fetch ? FaultReason::SmExecuteDenied : denied(true, t.access));
+        // An address beyond the second stage comes from the first's entry.
+        return Unexpected{
+            Unmapped{reason, outer.error().entry_read
+                                 ? grounds_of(outer.error(), Gpa{outer.error().entry_at})
+                                 : Grounds{}}};
     }
     // The piece both stages map alike; invalidating any address of either block ends it.
     Mapped out;

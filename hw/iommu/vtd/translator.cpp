@@ -3,7 +3,6 @@
 // IOTLB.
 #include "hw/iommu/vtd/translator.hpp"
 
-#include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/vtd/requester.hpp"
 
 namespace iommu::vtd {
@@ -50,12 +49,19 @@ Translator::~Translator() = default;
 Stream::Result Translator::translate_slowly(Requester& r, const Transaction& access,
                                             Translation& out)
 {
+    const Asked asked{r, access, answers_epoch_.now()};
+    if (RefusedPieces::stand(&r, access, asked.epoch, memory_.ram())) {
+        if (hooks && listener_ != nullptr) {
+            listener_->refused_further(access.address);
+        }
+        return Stream::Result::Refused;
+    }
     auto t = sanitised(access);
     // Before anything is read: what an invalidation overtakes is not cached.
     const auto ticket = tlb_.begin();
     const auto resolved = resolve(r, t.substream);
     if (!resolved) {
-        return refuse(r, t, resolved.error().reason, resolved.error().muted);
+        return refuse(asked, t, {resolved.error().reason}, resolved.error().muted);
     }
     const auto& plan = *resolved;
     const auto& head = plan.head;
@@ -74,17 +80,20 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& acc
     }
     // VT-d 9.6, fields SRE and ERE.
     if (t.privilege == Privilege::Privileged && !head.has(PlanHead::supervisor)) {
-        return refuse(r, t, FaultReason::SmSupervisorDisabled, head.has(PlanHead::muted));
+        return refuse(asked, t, {FaultReason::SmSupervisorDisabled},
+                      head.has(PlanHead::muted));
     }
     if (t.content == Content::Instruction && !head.has(PlanHead::execute)) {
-        return refuse(r, t, FaultReason::SmExecuteDisabled, head.has(PlanHead::muted));
+        return refuse(asked, t, {FaultReason::SmExecuteDisabled},
+                      head.has(PlanHead::muted));
     }
     if (head.kind() == PlanKind::PassThrough) {
         // VT-d 9.3, field AW: beyond the widest address even pass-through is blocked.
         if (t.address.value > widest()) {
-            return refuse(r, t,
-                          head.has(PlanHead::scalable) ? FaultReason::SmAddressBeyondWidth
-                                                       : FaultReason::AddressBeyondWidth,
+            return refuse(asked, t,
+                          {head.has(PlanHead::scalable)
+                               ? FaultReason::SmAddressBeyondWidth
+                               : FaultReason::AddressBeyondWidth},
                           head.has(PlanHead::muted));
         }
         out = {Gpa{t.address.value}, widest(), true, true};
@@ -100,18 +109,19 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& acc
         if (!rights(hit).allow(needed(t))) {
             // What is cached says no; which reason it is only the tables know.
             const auto mapped = walk_plan(plan, t);
-            return refuse(r, t,
-                          mapped ? denied(head.has(PlanHead::scalable), t, rights(hit))
-                                 : mapped.error(),
-                          head.has(PlanHead::muted));
+            return refuse(
+                asked, t,
+                mapped ? Unmapped{denied(head.has(PlanHead::scalable), t, rights(hit))}
+                       : mapped.error(),
+                head.has(PlanHead::muted));
         }
-        return answer(head, r, t, hit, out);
+        return answer(head, asked, t, hit, out);
     }
     const auto mapped = walk_plan(plan, t);
     if (!mapped) {
-        return refuse(r, t, mapped.error(), head.has(PlanHead::muted));
+        return refuse(asked, t, mapped.error(), head.has(PlanHead::muted));
     }
-    return answer(head, r, t, keep(ticket, head, *mapped, t.access), out);
+    return answer(head, asked, t, keep(ticket, head, *mapped, t.access), out);
 }
 
 Tlb::Hit Translator::keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
@@ -130,23 +140,23 @@ Tlb::Hit Translator::keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped
 }
 
 // The one place where a translation, cached or walked, is granted or refused.
-Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
+Stream::Result Translator::answer(const PlanHead& plan, const Asked& asked,
                                   const Transaction& t, const Tlb::Hit& hit,
                                   Translation& out)
 {
     const Rights allowed = rights(hit);
     if (!allowed.allow(needed(t))) [[unlikely]] {
-        return refuse(r, t, denied(plan.has(PlanHead::scalable), t, allowed),
+        return refuse(asked, t, {denied(plan.has(PlanHead::scalable), t, allowed)},
                       plan.has(PlanHead::muted));
     }
     auto mask = (std::uint64_t{1} << hit.log2size) - 1;
     // VT-d 3.15: nothing translates to an interrupt.
     if (reaches_interrupts(hit.output, mask)) [[unlikely]] {
         if (is_interrupt_address(hit.output)) {
-            return refuse(r, t,
-                          plan.has(PlanHead::scalable)
-                              ? FaultReason::SmOutputIsInterruptAddress
-                              : FaultReason::OutputIsInterruptAddress,
+            return refuse(asked, t,
+                          {plan.has(PlanHead::scalable)
+                               ? FaultReason::SmOutputIsInterruptAddress
+                               : FaultReason::OutputIsInterruptAddress},
                           plan.has(PlanHead::muted));
         }
         mask = 0xfff;  // the block holds such an output elsewhere
@@ -161,18 +171,18 @@ Stream::Result Translator::answer(const PlanHead& plan, Requester& r,
     return Stream::Result::Ok;
 }
 
-Stream::Result Translator::refuse(Requester& r, const Transaction& t, FaultReason reason,
-                                  bool muted)
+Stream::Result Translator::refuse(const Asked& asked, const Transaction& t,
+                                  const Unmapped& why, bool muted)
 {
     // VT-d 7.2.1: while its first fault is pending, a source's next ones are collapsed
     // into it; the pieces of one DMA need not even try.
-    if (RefusedPieces::continues(&r, t, answers_epoch_.now())) {
-        if (listener_ != nullptr) {
+    if (RefusedPieces::continues(&asked.by, asked.access, asked.epoch, why.grounds)) {
+        if (hooks && listener_ != nullptr) {
             listener_->refused_further(t.address);
         }
         return Stream::Result::Refused;
     }
-    const Fault fault{reason, r.id, t};
+    const Fault fault{why.reason, asked.by.id, t};
     if (hooks && listener_ != nullptr) {
         listener_->refused(fault, muted);
     }

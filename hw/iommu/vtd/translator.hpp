@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/common/seqlock.hpp"
 #include "hw/iommu/common/table_reader.hpp"
 #include "hw/iommu/common/tlb.hpp"
@@ -92,6 +93,17 @@ private:
         bool muted = false;
         bool device_tlb = false;  // what was read before it allows ATS
     };
+    // Why the tables map nothing for an access.
+    struct Unmapped {
+        FaultReason reason{};
+        Grounds grounds{};
+    };
+    // An access as it came, and Epoch::now() before anything was read for it.
+    struct Asked {
+        Requester& by;
+        const Transaction& access;
+        std::uint64_t epoch = 0;
+    };
     // A translation as the walk found it.
     struct Mapped {
         Tlb::Mapping mapping{};
@@ -112,12 +124,12 @@ private:
     bool in_reach(Gpa table) const;
 
     // stages.cpp: from a plan and an access to a mapping.
-    Expected<Mapped, FaultReason> walk_plan(const Plan& plan, const Transaction& access);
-    Expected<Mapped, FaultReason> walk_first(const Plan& plan, const Transaction& access);
-    Expected<Mapped, FaultReason> walk_second(const Plan& plan,
-                                              const Transaction& access);
-    Expected<Mapped, FaultReason> walk_nested(const Plan& plan,
-                                              const Transaction& access);
+    Expected<Mapped, Unmapped> walk_plan(const Plan& plan, const Transaction& access);
+    Expected<Mapped, Unmapped> walk_first(const Plan& plan, const Transaction& access);
+    Expected<Mapped, Unmapped> walk_second(const Plan& plan, const Transaction& access);
+    Expected<Mapped, Unmapped> walk_nested(const Plan& plan, const Transaction& access);
+    template <typename Error>
+    Grounds grounds_of(const WalkError<Error>& error, Gpa physical) const;
     // Appends what the second stage maps in `span`.  False: gave up.
     bool list_blocks(const Plan& plan, const PageSpan& span, CopyBudget& budget,
                      std::vector<MappedBlock>& found);
@@ -126,15 +138,17 @@ private:
     bool hit(const Requester& r, const Transaction& access, Translation& out) const;
     Stream::Result translate_slowly(Requester& r, const Transaction& access,
                                     Translation& out);
-    Stream::Result answer(const PlanHead& plan, Requester& r, const Transaction& access,
-                          const Tlb::Hit& hit, Translation& out);
+    Stream::Result answer(const PlanHead& plan, const Asked& asked,
+                          const Transaction& access, const Tlb::Hit& hit,
+                          Translation& out);
     // Attributes of a cached translation: its rights, and whether D is set already.
     static constexpr std::uint16_t dirty = 64, transient = 128;
     // Into the IOTLB, unless it was overtaken.
     Tlb::Hit keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
                   Access access);
-    Stream::Result refuse(Requester& r, const Transaction& access, FaultReason reason,
-                          bool muted);
+    // `access`: what `asked` amounts to.
+    Stream::Result refuse(const Asked& asked, const Transaction& access,
+                          const Unmapped& why, bool muted);
     Expected<Plan, Refusal> resolve(const Requester& r, Substream substream);
     Published<Plan>& slot_of(const Requester& r, Substream substream);
     bool current(const PlanHead& plan, const Requester& r) const
