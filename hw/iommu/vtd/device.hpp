@@ -105,6 +105,7 @@ private:
     void process_queue();
     bool queue_runs() const;
     std::optional<QueueError> step();
+    bool fetch_descriptor(Gpa queue, std::uint64_t size, std::span<std::byte> to);
     std::optional<QueueError> execute(const std::array<std::uint64_t, 2>& words);
     std::optional<QueueError> execute_scalable(DescriptorType type,
                                                const std::array<std::uint64_t, 2>& words);
@@ -135,6 +136,13 @@ private:
     EventMessage invalidation_event_;
     std::optional<SourceId> unanswered_;  // while the queue is processed
     bool processing_ = false;
+    struct QueuePlace {
+        Gpa queue{};
+        std::uint64_t size = 0;  // 0: not looked for
+        const std::byte* host = nullptr;
+        std::uint32_t ram = 0;  // RamMap::generation()
+    };
+    QueuePlace place_;
     std::array<std::uint64_t, 128> executed_{};  // descriptors by type, for people
     bool writing_ = false;
 };

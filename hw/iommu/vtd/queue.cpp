@@ -9,6 +9,7 @@
 // fetched until software has cleared ITE (VT-d 6.5.2.10).
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "hw/iommu/vtd/device.hpp"
 
@@ -80,7 +81,7 @@ std::optional<QueueError> Vtd::step()
     }
     std::array<std::uint64_t, 4> words{};
     const auto bytes = std::as_writable_bytes(std::span(words)).first(wide ? 32 : 16);
-    if (memory_.read(iqa[IqaReg::IQA] + r_.iqh, bytes) != MemoryResult::Ok) {
+    if (!fetch_descriptor(iqa[IqaReg::IQA], size, bytes)) {
         return QueueError::FetchFailed;
     }
     if (words[2] != 0 || words[3] != 0) {
@@ -98,6 +99,26 @@ std::optional<QueueError> Vtd::step()
         r_.iqh = (head + bytes.size()) % size;
     }
     return std::nullopt;
+}
+
+// The one at IQH.  A queue that is RAM as a whole is found once, until the RAM changes.
+bool Vtd::fetch_descriptor(Gpa queue, std::uint64_t size, std::span<std::byte> to)
+{
+    auto& ram = memory_.ram();
+    if (const auto now = ram.generation();
+        place_.queue != queue || place_.size != size || place_.ram != now) {
+        place_ = {queue, size, ram.find(queue, size), now};
+    }
+    if (place_.host == nullptr || r_.iqh > size - to.size() || r_.iqh % 8 != 0) {
+        return memory_.read(queue + r_.iqh, to) == MemoryResult::Ok;
+    }
+    for (std::size_t i = 0; i < to.size(); i += 8) {
+        const auto word = __atomic_load_n(
+            reinterpret_cast<const std::uint64_t*>(place_.host + r_.iqh + i),
+            __ATOMIC_ACQUIRE);
+        std::memcpy(to.data() + i, &word, 8);
+    }
+    return true;
 }
 
 void Vtd::fail_queue(QueueError error)

@@ -3,6 +3,8 @@
 #include "tests/unit/vtd/board.hpp"
 
 #include <functional>
+#include <span>
+#include <vector>
 
 using namespace iommu;
 using namespace iommu::test;
@@ -73,6 +75,28 @@ TEST(Vtd_6_5_2_Queue, WrapsAround)
         ASSERT_EQ(b.get(0x6000), i);
     }
     EXPECT_EQ(b.r64(IQH), 300 * 16 % 4096);
+}
+
+// The machine's RAM changes under a queue that is in use; then it is not RAM at all.
+TEST(Vtd_6_5_2_Queue, IsReadWhereTheMachineHasItNow)
+{
+    Board b;
+    b.queue();
+    b.submit(0x1'0000'0025, 0x6000);
+    EXPECT_EQ(b.get(0x6000), 1u);
+    std::vector<std::uint64_t> other(0x10000 / 8);
+    other[0x8010 / 8] = 0x2'0000'0025;
+    other[0x8018 / 8] = 0x6008;
+    const RamRegion region{Gpa{0}, 0x10000, reinterpret_cast<std::byte*>(other.data()),
+                           true};
+    b.unit.memory().ram().assign(std::span(&region, 1));
+    b.submit(0x3'0000'0025, 0x6008);
+    EXPECT_EQ(other[0x6008 / 8], 2u);
+    EXPECT_EQ(b.get(0x6008), 0u);
+    b.unit.memory().ram().assign({});
+    b.submit(0x4'0000'0025, 0x6008);
+    EXPECT_EQ(b.get(0x6008), 4u);
+    EXPECT_EQ(b.r64(IQH), 0x30u);
 }
 
 TEST(Vtd_6_5_2_Queue, StartsWithWhatIsThereWhenItIsEnabled)
