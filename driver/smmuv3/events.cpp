@@ -10,10 +10,6 @@ using namespace smmu;
 
 namespace {
 
-constexpr unsigned log2_events = 7;
-constexpr std::uint32_t index_mask = (2u << log2_events) - 1;
-constexpr std::uint64_t page1 = 0x10000;
-
 // [S] The enumeration is that of the SMMUv2 fault status, high bit first.
 FAULT_INFORMATION_ARM64_TYPE type_of(EventId id)
 {
@@ -80,6 +76,7 @@ void Smmuv3::report(const std::uint64_t* event)
 // SMMU 7.4 "Event queue overflow": acknowledging is copying OVFLG into OVACKFLG.
 void Smmuv3::drain_events()
 {
+    constexpr std::uint32_t index_mask = (2u << log2_events) - 1;
     const Guard guard(platform_, event_lock_, HIGH_LEVEL);
     const auto registers = node_.base + page1;
     const auto raw = platform_.read32(registers + EventqProd::offset);

@@ -10,11 +10,6 @@ using namespace smmu;
 
 namespace {
 
-constexpr unsigned log2_events = 7;
-constexpr std::size_t event_bytes = 32;
-// SMMU 6.1 "Memory map": EVENTQ_PROD and EVENTQ_CONS are in page 1.
-constexpr std::uint64_t page1 = 0x10000;
-
 // StreamIDs of a first level of 512 KiB.
 constexpr unsigned most_stream_bits = 24, most_linear_bits = 20;
 

@@ -66,6 +66,11 @@ private:
     void set_tagged(Stream& s, std::uint32_t pasid, const Context* context,
                     bool report_faults) override;
 
+    static constexpr unsigned log2_events = 7;
+    static constexpr std::size_t event_bytes = 32;
+    // SMMU 6.1 "Memory map": EVENTQ_PROD and EVENTQ_CONS are in page 1.
+    static constexpr std::uint64_t page1 = 0x10000;
+
     void program();
     void set_cr0(std::uint32_t value);
     bool own_entry(std::uint32_t id);
@@ -74,6 +79,13 @@ private:
     smmu::Cd descriptor(const Context& context, bool report_faults) const;
     static bool translates(const Context* context);
     bool may_be_cached(const Context& context) const;
+    struct Replacement {
+        bool through_invalid = false;
+        Mutant forgotten_by{};  // the deliberate mistake that leaves out the invalidation
+    };
+    template <typename Value, typename Cfgi>
+    void replace(std::uint64_t* entry, const Value& value, const Replacement& how,
+                 const Cfgi& cfgi);
     void write_ste(std::uint32_t id, const smmu::Ste& value);
     void write_cd(const Stream& s, std::uint32_t substream, const smmu::Cd& value);
     void report(const std::uint64_t* event);

@@ -55,8 +55,28 @@ void Smmuv3::release(Stream& s)
     }
 }
 
-// SMMU 3.21.3 "Configuration structures and configuration invalidation completion": one
-// doubleword may change in place, more go through an invalid entry.
+// SMMU 3.21.3 "Configuration structures and configuration invalidation completion": the
+// first doubleword, which has V, last.
+template <typename Value, typename Cfgi>
+void Smmuv3::replace(std::uint64_t* entry, const Value& value, const Replacement& how,
+                     const Cfgi& cfgi)
+{
+    if (how.through_invalid) {
+        __atomic_store_n(&entry[0], 0, __ATOMIC_RELEASE);
+        if (!mutant(how.forgotten_by)) {
+            commands_.issue(cfgi);
+        }
+    }
+    for (unsigned i = 7; i != 0; --i) {
+        __atomic_store_n(&entry[i], value.dword[i], __ATOMIC_RELAXED);
+    }
+    __atomic_store_n(&entry[0], value.dword[0], __ATOMIC_RELEASE);
+    if (!mutant(how.forgotten_by)) {
+        commands_.issue(cfgi);
+    }
+}
+
+// One doubleword may change in place, more go through an invalid entry.
 void Smmuv3::write_ste(std::uint32_t id, const Ste& value)
 {
     auto* entry = stream_table_.entry(id);
@@ -64,46 +84,23 @@ void Smmuv3::write_ste(std::uint32_t id, const Ste& value)
     for (unsigned i = 0; i < 8; ++i) {
         changed += entry[i] != value.dword[i] ? 1 : 0;
     }
-    const auto cfgi = CfgiSte{}
-                          .with(CfgiSte::opcode, Opcode::CMD_CFGI_STE)
-                          .with(CfgiSte::StreamID, StreamId{id})
-                          .with(CfgiSte::Leaf, true);
-    if (changed > 1) {
-        __atomic_store_n(&entry[0], 0, __ATOMIC_RELEASE);
-        if (!mutant(Mutant::NoSteInvalidation)) {
-            commands_.issue(cfgi);
-        }
-    }
-    for (unsigned i = 7; i != 0; --i) {
-        __atomic_store_n(&entry[i], value.dword[i], __ATOMIC_RELAXED);
-    }
-    __atomic_store_n(&entry[0], value.dword[0], __ATOMIC_RELEASE);
-    if (!mutant(Mutant::NoSteInvalidation)) {
-        commands_.issue(cfgi);
-    }
+    replace(entry, value, {changed > 1, Mutant::NoSteInvalidation},
+            CfgiSte{}
+                .with(CfgiSte::opcode, Opcode::CMD_CFGI_STE)
+                .with(CfgiSte::StreamID, StreamId{id})
+                .with(CfgiSte::Leaf, true));
 }
 
 void Smmuv3::write_cd(const Stream& s, std::uint32_t substream, const Cd& value)
 {
     auto* entry = s.cds + std::uint64_t{substream} * 8;
-    const auto cfgi = CfgiCd{}
-                          .with(CfgiCd::opcode, Opcode::CMD_CFGI_CD)
-                          .with(CfgiCd::StreamID, StreamId{s.id})
-                          .with(CfgiCd::SubstreamID, SubstreamId{substream})
-                          .with(CfgiCd::Leaf, true);
-    if ((entry[0] & Cd::V.mask) != 0) {
-        __atomic_store_n(&entry[0], 0, __ATOMIC_RELEASE);
-        if (!mutant(Mutant::NoCdInvalidation)) {
-            commands_.issue(cfgi);
-        }
-    }
-    for (unsigned i = 7; i != 0; --i) {
-        __atomic_store_n(&entry[i], value.dword[i], __ATOMIC_RELAXED);
-    }
-    __atomic_store_n(&entry[0], value.dword[0], __ATOMIC_RELEASE);
-    if (!mutant(Mutant::NoCdInvalidation)) {
-        commands_.issue(cfgi);
-    }
+    const bool valid = (entry[0] & Cd::V.mask) != 0;
+    replace(entry, value, {valid, Mutant::NoCdInvalidation},
+            CfgiCd{}
+                .with(CfgiCd::opcode, Opcode::CMD_CFGI_CD)
+                .with(CfgiCd::StreamID, StreamId{s.id})
+                .with(CfgiCd::SubstreamID, SubstreamId{substream})
+                .with(CfgiCd::Leaf, true));
 }
 
 // The descriptor is there before the STE that leads to it, and until after.
