@@ -18,6 +18,21 @@ AddressWidth width(unsigned bits)
     return bits == 39 ? AddressWidth::W39 : AddressWidth::W48;
 }
 
+// What whoever is bound to the context, or to none, may reach.  A caller's own tables
+// are not of a format that VT-d walks.
+enum class Reach { Nothing, Memory, WhatIsMapped };
+
+Reach reach_of(const Context* c, Unattached otherwise)
+{
+    if (c == nullptr) {
+        return otherwise == Unattached::Identity ? Reach::Memory : Reach::Nothing;
+    }
+    if (c->kind == Context::Kind::CallerOwned) {
+        return mutant(Mutant::UnconfiguredPasses) ? Reach::Memory : Reach::Nothing;
+    }
+    return c->kind == Context::Kind::PassThrough ? Reach::Memory : Reach::WhatIsMapped;
+}
+
 }  // namespace
 
 // Legacy entries take one page of the two, scalable entries both.
@@ -144,17 +159,15 @@ void Vtd::forget_contexts(std::uint32_t id)
 // VT-d 9.3 "Context Entry".
 ContextEntry Vtd::legacy_entry(const Context* c, Unattached otherwise) const
 {
-    const bool through = c == nullptr ? otherwise == Unattached::Identity
-                                      : c->kind == Context::Kind::PassThrough;
+    const auto reach = reach_of(c, otherwise);
     const auto entry = ContextEntry{}
                            .with(ContextEntry::P, true)
                            .with(ContextEntry::AW, width(features_.input_bits()));
-    if (through || (mutant(Mutant::UnconfiguredPasses) && c != nullptr &&
-                    c->kind == Context::Kind::CallerOwned)) {
+    if (reach == Reach::Memory) {
         return entry.with(ContextEntry::TT, TranslationType::PassThrough)
             .with(ContextEntry::DID, DomainId{pass_through_});
     }
-    if (c == nullptr || c->kind == Context::Kind::CallerOwned) {
+    if (reach == Reach::Nothing) {
         return ContextEntry{};
     }
     return entry.with(ContextEntry::SSPTPTR, Gpa{c->table.root()})
@@ -165,18 +178,16 @@ ContextEntry Vtd::legacy_entry(const Context* c, Unattached otherwise) const
 PasidTableEntry Vtd::pasid_entry(const Context* c, Unattached otherwise,
                                  bool report_faults) const
 {
-    const bool through = c == nullptr ? otherwise == Unattached::Identity
-                                      : c->kind == Context::Kind::PassThrough;
+    const auto reach = reach_of(c, otherwise);
     const auto entry = PasidTableEntry{}
                            .with(PasidTableEntry::P, true)
                            .with(PasidTableEntry::FPD, !report_faults)
                            .with(PasidTableEntry::AW, width(features_.input_bits()));
-    if (through || (mutant(Mutant::UnconfiguredPasses) && c != nullptr &&
-                    c->kind == Context::Kind::CallerOwned)) {
+    if (reach == Reach::Memory) {
         return entry.with(PasidTableEntry::PGTT, Pgtt::PassThrough)
             .with(PasidTableEntry::DID, DomainId{pass_through_});
     }
-    if (c == nullptr || c->kind == Context::Kind::CallerOwned) {
+    if (reach == Reach::Nothing) {
         return PasidTableEntry{};
     }
     if (c->stage1) {
