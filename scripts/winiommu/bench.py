@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 
 from . import core, packages, qemu, ui
-from .benchmark import hooks, hooks_qemu, qtest, report
+from .benchmark import hooks, hooks_qemu, qtest, report, steal
 from .benchmark import run as benchmark
 
 SUMMARY = "measure translation and invalidation against QEMU's own IOMMUs"
@@ -40,18 +40,20 @@ def run(args):
     built = qemu.from_options(args)
     target = "contract/winiommu-contract-bench"
     mapping = core.ensure("core", [target]) / target
-    with _stopped():
+    with _stopped(), steal.watched():
         return benchmark.run(lambda target: str(built.system(target)), args.device,
                              args.rounds, args.json, mapping)
 
 
 def _hooks(args):
     if args.hooks == "core":
-        records, status = hooks.run(core.ensure("core", hooks.TARGETS), args.rounds)
+        directory = core.ensure("core", hooks.TARGETS)
+        with steal.watched():
+            records, status = hooks.run(directory, args.rounds)
     else:
         shipped = qemu.from_options(args, qemu.SYSTEMS)
         bare = qemu.from_options(args, qemu.SYSTEMS, hooks=False)
-        with _stopped():
+        with _stopped(), steal.watched():
             figures, status = hooks_qemu.run(*(lambda target, one=one: str(one.system(target))
                                                for one in (shipped, bare)),
                                              args.device, args.rounds)
