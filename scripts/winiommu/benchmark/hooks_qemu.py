@@ -9,9 +9,7 @@ import statistics
 
 from . import cases
 from .report import Figures, iqr
-from .run import interleave, progress
-from .smmuv3 import Smmuv3Machine
-from .vtd import VtdMachine, VtdScalableMachine, VtdSecondStageMachine
+from .run import KINDS, TARGET, chosen, interleave, progress
 
 WAYS = ("without", "again", "off")
 RATIOS = (("again", "without", "again/without"), ("off", "without", "off/without"))
@@ -21,14 +19,11 @@ OFF = "fault-action=off"
 def _unwatched(kind):
     """The same machine for each way, its device with all that can be turned off turned off."""
     def off(part):
-        return [f"{word},{OFF}" if word.startswith("winiommu-") else word for word in part] \
-            if isinstance(part, list) else part
+        if not isinstance(part, list):
+            return part
+        return [f"{word},{OFF}" if word.startswith("winiommu-") else word for word in part]
     same = tuple(off(part) for part in kind.impls["winiommu"])
     return type(kind.__name__, (kind,), {"impls": {way: same for way in WAYS}})
-
-
-KINDS = {"smmuv3": (Smmuv3Machine,), "vtd": (VtdMachine, VtdScalableMachine, VtdSecondStageMachine)}
-TARGET = {"smmuv3": "aarch64", "vtd": "x86_64"}
 
 
 def _round(figures, machines, turn):
@@ -80,7 +75,7 @@ def moved(figures):
 def run(shipped, bare, device, rounds):
     """`shipped` and `bare` give a QEMU by target. Prints tables and what moved; (figures, 0 when nothing became slower)."""
     everything = []
-    for name in KINDS if device == "all" else (device,):
+    for name in chosen(device):
         binaries = {"without": bare(TARGET[name]), "again": bare(TARGET[name]), "off": shipped(TARGET[name])}
         for kind in KINDS[name]:
             everything.append(measure(kind, binaries, rounds))

@@ -10,6 +10,9 @@ from .smmuv3 import Smmuv3Machine, VerifiedSmmuv3Machine
 from .vtd import VerifiedVtdMachine, VtdMachine, VtdScalableMachine, VtdSecondStageMachine
 
 DEVICES = ("qemu", "winiommu")
+# Of each device: whose QEMU runs it, and as what it is measured.
+TARGET = {"smmuv3": "aarch64", "vtd": "x86_64"}
+KINDS = {"smmuv3": (Smmuv3Machine,), "vtd": (VtdMachine, VtdScalableMachine, VtdSecondStageMachine)}
 
 
 def progress(text):
@@ -104,16 +107,22 @@ def _untranslated(figures, machines, rounds, ways):
         interleave(figures, machines, case, [cases.translate(64)], rounds)
 
 
+VERDICTS = {"smmuv3": _smmuv3_verdicts, "vtd": _vtd_verdicts}
+VERIFIED = {"smmuv3": VerifiedSmmuv3Machine, "vtd": VerifiedVtdMachine}
+
+
+def chosen(device):
+    """The devices that `--device` names."""
+    return tuple(KINDS) if device == "all" else (device,)
+
+
 def run(system, device, rounds, json_path=None, contract_bench=None):
     """`system` gives a QEMU binary by target, `contract_bench` is that program.  Prints tables and targets; 0 when all are met."""
     runs = []
-    if device in ("smmuv3", "all"):
-        runs.append(_measure(Smmuv3Machine, system("aarch64"), rounds, _smmuv3_verdicts))
-        runs.append(_measure_verify(VerifiedSmmuv3Machine, system("aarch64"), rounds))
-    if device in ("vtd", "all"):
-        for kind in (VtdMachine, VtdScalableMachine, VtdSecondStageMachine):
-            runs.append(_measure(kind, system("x86_64"), rounds, _vtd_verdicts))
-        runs.append(_measure_verify(VerifiedVtdMachine, system("x86_64"), rounds))
+    for name in chosen(device):
+        binary = system(TARGET[name])
+        runs += [_measure(kind, binary, rounds, VERDICTS[name]) for kind in KINDS[name]]
+        runs.append(_measure_verify(VERIFIED[name], binary, rounds))
     for one in driver.MACHINES if device == "all" else (device,):
         runs += driver.measure(contract_bench, one, rounds) if contract_bench else ()
     progress("")
