@@ -37,13 +37,15 @@ def arguments(parser):
     qemu.add_options(parser)
 
 
-def _attached(address):
+def _attached(address, executable=None):
+    """gdb that knows what the guest runs: an arm64 or x86 kernel with EFI support is an executable, in EFI's format."""
+    known = ["-ex", f"exec-file {shlex.quote(str(executable))}"] if executable else []
     return ["gdb-multiarch", "-q", "-nx", "-ex", "set pagination off", "-ex", "set confirm off",
-            "-ex", f"source {EXTENSION}", "-ex", f"target remote {address}"]
+            "-ex", f"source {EXTENSION}", *known, "-ex", f"target remote {address}"]
 
 
-def gdb_command(address, demo):
-    return _attached(address) + (["-batch", "-x", str(SCRIPT)] if demo else ["-ex", "help iommu"])
+def gdb_command(address, demo, executable=None):
+    return _attached(address, executable) + (["-batch", "-x", str(SCRIPT)] if demo else ["-ex", "help iommu"])
 
 
 def judge(text, status, name, address):
@@ -61,7 +63,12 @@ def judge(text, status, name, address):
         ("the tables of the requester are not shown", r"requester 00:04\.0, translation on"),
         ("the machine was not let go", r"Inferior 1 \(process 1\) detached"),
     ]
-    return problems + _wide(text) + _missing(text, order)
+    return problems + _remarks(text) + _wide(text) + _missing(text, order)
+
+
+def _remarks(text):
+    """gdb has nothing to object to: not to the commands, and not that it does not know what runs."""
+    return [f"gdb objects: {line}" for line in text.splitlines() if re.match(r"warning: |Python Exception|Traceback", line)]
 
 
 def _wide(text):
@@ -202,7 +209,7 @@ def demonstrate(name, kernel_series, built):
     nonce = hashlib.sha256(os.urandom(32)).hexdigest()[:24]
     words = [f"winiommu.nonce={nonce}", "winiommu.mib=1", "winiommu.mode=check", f"winiommu.bad=write:{address:#x}"]
     with _guest(one, built.system(architecture), kernel, words, directory, 90) as (socket, log):
-        text, status = _batch(gdb_command(socket, True), directory / "gdb.log")
+        text, status = _batch(gdb_command(socket, True, kernel.image), directory / "gdb.log")
     problems = judge(text, status, name, address)
     return text, problems + judge_guest((paths.read(log) or "").splitlines(), nonce, address)
 
@@ -247,4 +254,4 @@ def run(args):
         ui.say(f"The guest waits; its console goes to {shlex.quote(str(log))}. In the end 00:04.0 writes to {address:#x}, "
                "which nothing maps.")
         ui.say("Try: iommu break-on-fault; continue; iommu walk fault.")
-        return _interact(gdb_command(socket, False))
+        return _interact(gdb_command(socket, False, kernel.image))

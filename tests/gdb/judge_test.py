@@ -139,6 +139,16 @@ class Judge(unittest.TestCase):
         self.assertEqual(wide, [f"1 of the lines have more than 100 columns: {'x' * 101}"])
         self.assertEqual(gdb.judge(output(), 1, "virt", ADDRESS), ["gdb ended with status 1"])
 
+    def test_what_gdb_objects_to_is_a_problem(self):
+        remark = ("warning: No executable has been specified and target does not support\n"
+                  "determining executable automatically.  Try using the \"file\" command.\n")
+        self.assertEqual(gdb.judge(remark + output(), 0, "virt", ADDRESS), [f"gdb objects: {remark.splitlines()[0]}"])
+
+    def test_gdb_knows_the_kernel_before_it_attaches(self):
+        words = gdb.gdb_command("socket", True, "vmlinuz")
+        self.assertLess(words.index("exec-file vmlinuz"), words.index("target remote socket"))
+        self.assertFalse([word for word in gdb.gdb_command("socket", False) if word.startswith("exec-file")])
+
     def test_the_guest_must_have_seen_it_and_ended(self):
         good = [f"%n bad-dma write 0000:00:04.0 {ADDRESS:#x} status=3 bytes=0 fail={ADDRESS:#x}", "%n done"]
         self.assertEqual(gdb.judge_guest(good, "n", ADDRESS), [])
