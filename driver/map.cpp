@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Logical and identity mappings.  All or nothing: what a call cannot finish it has not
-// begun.
+// Logical mappings.  All or nothing: what a call cannot finish it has not begun.
 #include "driver/map.hpp"
 
 #include "driver/slots.hpp"
@@ -180,6 +179,21 @@ bool window_of(const IOMMU_DMA_LOGICAL_ADDRESS* min, const IOMMU_DMA_LOGICAL_ADD
     return min != nullptr || max != nullptr;
 }
 
+// Only a domain without an allocator takes, and needs, an address.
+static NTSTATUS check_explicit(const IOMMU_DMA_DOMAIN* d,
+                               const IOMMU_DMA_LOGICAL_ADDRESS* address,
+                               std::uint64_t pages)
+{
+    if ((address != nullptr) == d->allocates) {
+        return mutant(Mutant::ExplicitRuleStatus) ? STATUS_INVALID_PARAMETER_4
+                                                  : STATUS_NOT_SUPPORTED;
+    }
+    const bool good =
+        address == nullptr || (granular(*address) && range_fits(d, *address, pages));
+    return good || mutant(Mutant::ExplicitUnchecked) ? STATUS_SUCCESS
+                                                     : STATUS_INVALID_PARAMETER_4;
+}
+
 NTSTATUS WDM_CALL MapLogicalRangeEx(PIOMMU_DMA_DOMAIN Domain, ULONG Permissions,
                                     PIOMMU_MAP_PHYSICAL_ADDRESS PhysicalAddressToMap,
                                     PIOMMU_DMA_LOGICAL_ADDRESS ExplicitLogicalAddress,
@@ -200,17 +214,9 @@ NTSTATUS WDM_CALL MapLogicalRangeEx(PIOMMU_DMA_DOMAIN Domain, ULONG Permissions,
     if (!what.valid) {
         return STATUS_INVALID_PARAMETER_3;
     }
-    const bool is_explicit = ExplicitLogicalAddress != nullptr;
-    // Only a domain without an allocator takes, and needs, an address.
-    if (is_explicit == Domain->allocates) {
-        return mutant(Mutant::ExplicitRuleStatus) ? STATUS_INVALID_PARAMETER_4
-                                                  : STATUS_NOT_SUPPORTED;
-    }
-    if (is_explicit &&
-        (!granular(*ExplicitLogicalAddress) ||
-         !range_fits(Domain, *ExplicitLogicalAddress, what.pages.count())) &&
-        !mutant(Mutant::ExplicitUnchecked)) {
-        return STATUS_INVALID_PARAMETER_4;
+    auto status = check_explicit(Domain, ExplicitLogicalAddress, what.pages.count());
+    if (!NT_SUCCESS(status)) {
+        return status;
     }
     if (LogicalAddressOut == nullptr) {
         return STATUS_INVALID_PARAMETER_6;
@@ -219,20 +225,17 @@ NTSTATUS WDM_CALL MapLogicalRangeEx(PIOMMU_DMA_DOMAIN Domain, ULONG Permissions,
         *LogicalAddressOut = 0;
     }
     const auto access = access_of(Permissions);
-    if (is_explicit) {
-        const auto top = (std::uint64_t{1} << Domain->input_bits) - 1;
-        const auto base = *ExplicitLogicalAddress & ~(page_size - 1) & top;
-        const auto status = map_explicit(s, Domain, base, what.pages, access);
-        if (NT_SUCCESS(status)) {
-            *LogicalAddressOut = base;
-        }
-        return status;
-    }
-    Buddy::Window window{};
-    const bool given = window_of(MinLogicalAddress, MaxLogicalAddress, window);
     std::uint64_t base = 0;
-    const auto status =
-        map_anywhere(s, Domain, given ? &window : nullptr, what.pages, access, base);
+    if (ExplicitLogicalAddress != nullptr) {
+        const auto top = (std::uint64_t{1} << Domain->input_bits) - 1;
+        base = *ExplicitLogicalAddress & ~(page_size - 1) & top;
+        status = map_explicit(s, Domain, base, what.pages, access);
+    } else {
+        Buddy::Window window{};
+        const bool given = window_of(MinLogicalAddress, MaxLogicalAddress, window);
+        status =
+            map_anywhere(s, Domain, given ? &window : nullptr, what.pages, access, base);
+    }
     if (NT_SUCCESS(status)) {
         *LogicalAddressOut = base;
     }
@@ -285,6 +288,33 @@ static NTSTATUS unmap_allocated(System& s, IOMMU_DMA_DOMAIN* d, std::uint64_t ba
     return STATUS_SUCCESS;
 }
 
+// Any part of what was mapped, where nothing else has a hold on it.
+static NTSTATUS unmap_part(System& s, IOMMU_DMA_DOMAIN* d, std::uint64_t base,
+                           std::uint64_t pages)
+{
+    const auto first = base >> PAGE_SHIFT;
+    const bool reserved =
+        (in_region(d, first, pages) && !mutant(Mutant::UnmapRegionAllowed)) ||
+        (in_token(d, first, pages) && !mutant(Mutant::UnmapTokenAllowed));
+    auto& table = d->context.table;
+    if (!range_fits(d, base, pages) || reserved ||
+        (!table.all_present(first, pages) && !mutant(Mutant::UnmapHolesAllowed))) {
+        return STATUS_INVALID_PARAMETER_2;
+    }
+    if (mutant(Mutant::UnmapKeepsEntries)) {
+        return STATUS_SUCCESS;
+    }
+    if (mutant(Mutant::UnmapFirstPageOnly)) {
+        pages = 1;
+    }
+    PageChain emptied;
+    if (!table.unmap(first, pages, emptied)) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    take_out(s, d, first, pages, emptied);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS WDM_CALL UnmapLogicalRange(PIOMMU_DMA_DOMAIN Domain, ULONGLONG LogicalAddress,
                                     ULONGLONG NumberOfPages)
 {
@@ -297,7 +327,6 @@ NTSTATUS WDM_CALL UnmapLogicalRange(PIOMMU_DMA_DOMAIN Domain, ULONGLONG LogicalA
         return STATUS_INVALID_PARAMETER_2;
     }
     const auto limit = std::uint64_t{1} << (Domain->input_bits - PAGE_SHIFT);
-    const auto first = LogicalAddress >> PAGE_SHIFT;
     if (NumberOfPages == 0 || NumberOfPages > limit) {
         return STATUS_INVALID_PARAMETER_3;
     }
@@ -308,191 +337,7 @@ NTSTATUS WDM_CALL UnmapLogicalRange(PIOMMU_DMA_DOMAIN Domain, ULONGLONG LogicalA
     if (Domain->allocates) {
         return unmap_allocated(s, Domain, LogicalAddress, NumberOfPages);
     }
-    const bool reserved =
-        (in_region(Domain, first, NumberOfPages) &&
-         !mutant(Mutant::UnmapRegionAllowed)) ||
-        (in_token(Domain, first, NumberOfPages) && !mutant(Mutant::UnmapTokenAllowed));
-    auto& table = Domain->context.table;
-    if (!range_fits(Domain, LogicalAddress, NumberOfPages) || reserved ||
-        (!table.all_present(first, NumberOfPages) &&
-         !mutant(Mutant::UnmapHolesAllowed))) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    if (mutant(Mutant::UnmapKeepsEntries)) {
-        return STATUS_SUCCESS;
-    }
-    if (mutant(Mutant::UnmapFirstPageOnly)) {
-        NumberOfPages = 1;
-    }
-    PageChain emptied;
-    if (!table.unmap(first, NumberOfPages, emptied)) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    take_out(s, Domain, first, NumberOfPages, emptied);
-    return STATUS_SUCCESS;
-}
-
-// --- identity
-
-static bool identity_fits(const IOMMU_DMA_DOMAIN* d, const PhysicalPages& pages)
-{
-    return pages.fit(d->input_bits);
-}
-
-// Takes out pages [0, n) of the list; they are mapped.
-static void remove_identity(System& s, IOMMU_DMA_DOMAIN* d, const PhysicalPages& pages,
-                            std::uint64_t n)
-{
-    for (std::uint64_t i = 0; i < n; ++i) {
-        PageChain emptied;
-        const auto page = pages[i] >> PAGE_SHIFT;
-        d->context.table.unmap(page, 1, emptied);
-        take_out(s, d, page, 1, emptied);
-    }
-}
-
-// No fewer tables than mapping each page of the list to itself can take.
-static std::uint64_t tables_for(const PageTable& table, const PhysicalPages& pages)
-{
-    std::uint64_t count = 0, before = ~0ull;
-    for (std::uint64_t i = 0; i < pages.count(); ++i) {
-        const auto page = pages[i] >> PAGE_SHIFT;
-        count += page >> 9 == before ? 0 : table.needed(page);  // one table holds 512
-        before = page >> 9;
-    }
-    return count;
-}
-
-static NTSTATUS map_identity(System& s, IOMMU_DMA_DOMAIN* d, ULONG permissions,
-                             const PhysicalPages& pages)
-{
-    const auto access = access_of(permissions);
-    const Guard guard(s.platform, d->lock);
-    for (std::uint64_t i = 0; i < pages.count(); ++i) {
-        if (occupied(d, pages[i] >> PAGE_SHIFT, 1) &&
-            !mutant(Mutant::IdentityOverlapUnchecked)) {
-            return STATUS_IN_USE;
-        }
-    }
-    auto& table = d->context.table;
-    PageChain tables;
-    if (!tables.fill(s.platform, tables_for(table, pages))) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    for (std::uint64_t i = 0; i < pages.count(); ++i) {
-        const auto at =
-            mutant(Mutant::IdentityScatterIgnored) ? pages[0] + i * page_size : pages[i];
-        const auto to = mutant(Mutant::IdentityOff) ? at + page_size : at;
-        std::uint64_t already = 0;
-        if (!table.lookup(at >> PAGE_SHIFT, already)) {  // not a page named twice
-            table.map_page(at >> PAGE_SHIFT, to, access, tables);
-        }
-    }
-    tables.release(s.platform);
-    return STATUS_SUCCESS;
-}
-
-static NTSTATUS unmap_identity(System& s, IOMMU_DMA_DOMAIN* d, const PhysicalPages& pages)
-{
-    const Guard guard(s.platform, d->lock);
-    for (std::uint64_t i = 0; i < pages.count(); ++i) {
-        std::uint64_t physical = 0;
-        const auto page = pages[i] >> PAGE_SHIFT;
-        if ((!d->context.table.lookup(page, physical) || physical != pages[i] ||
-             in_region(d, page, 1) || in_token(d, page, 1)) &&
-            !mutant(Mutant::IdentityUnmapUnchecked)) {
-            return STATUS_INVALID_PARAMETER_2;
-        }
-    }
-    for (std::uint64_t i = 0; i < pages.count(); ++i) {
-        if (!d->context.table.isolate(pages[i] >> PAGE_SHIFT, 1)) {
-            return STATUS_INSUFFICIENT_RESOURCES;
-        }
-    }
-    if (!mutant(Mutant::IdentityUnmapNothing)) {
-        remove_identity(s, d, pages, pages.count());
-    }
-    return STATUS_SUCCESS;
-}
-
-// What all four calls decide before they look at the memory.  True: *status is the
-// answer.
-static bool identity_settled(const IOMMU_DMA_DOMAIN* d, NTSTATUS& status)
-{
-    if (d != nullptr && d->type == DomainTypePassThrough) {
-        status = mutant(Mutant::IdentityPassThroughFails) ? STATUS_INVALID_PARAMETER_1
-                                                          : STATUS_SUCCESS;
-        return true;
-    }
-    status = STATUS_INVALID_PARAMETER_1;
-    return d == nullptr || !managed(d);
-}
-
-static NTSTATUS identity_map_call(IOMMU_DMA_DOMAIN* d, ULONG permissions,
-                                  const Described& what)
-{
-    auto& s = *system();
-    NTSTATUS status = STATUS_SUCCESS;
-    if (identity_settled(d, status)) {
-        return status;
-    }
-    if (!permissions_ok(permissions)) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    if (!what.valid || !identity_fits(d, what.pages)) {
-        return STATUS_INVALID_PARAMETER_3;
-    }
-    if (d->allocates && !mutant(Mutant::IdentityOnAllocator)) {
-        return STATUS_NOT_SUPPORTED;
-    }
-    return map_identity(s, d, permissions, what.pages);
-}
-
-static NTSTATUS identity_unmap_call(IOMMU_DMA_DOMAIN* d, const Described& what)
-{
-    auto& s = *system();
-    NTSTATUS status = STATUS_SUCCESS;
-    if (identity_settled(d, status)) {
-        return status;
-    }
-    if (!what.valid || !identity_fits(d, what.pages)) {
-        return mutant(Mutant::IdentityUnmapStatus) ? STATUS_INVALID_PARAMETER_3
-                                                   : STATUS_INVALID_PARAMETER_2;
-    }
-    if (d->allocates) {
-        return STATUS_NOT_SUPPORTED;
-    }
-    return unmap_identity(s, d, what.pages);
-}
-
-NTSTATUS WDM_CALL MapIdentityRange(PIOMMU_DMA_DOMAIN Domain, ULONG Permissions, PMDL Mdl)
-{
-    require_irql(*system(), "MapIdentityRange", DISPATCH_LEVEL);
-    return identity_map_call(Domain, Permissions,
-                             describe(Mdl, system()->limits.output_bits));
-}
-
-NTSTATUS WDM_CALL MapIdentityRangeEx(PIOMMU_DMA_DOMAIN Domain, ULONG Permissions,
-                                     PIOMMU_MAP_PHYSICAL_ADDRESS PhysicalAddressToMap)
-{
-    require_irql(*system(), "MapIdentityRangeEx", DISPATCH_LEVEL);
-    return identity_map_call(
-        Domain, Permissions,
-        describe(PhysicalAddressToMap, system()->limits.output_bits));
-}
-
-NTSTATUS WDM_CALL UnmapIdentityRange(PIOMMU_DMA_DOMAIN Domain, PMDL Mdl)
-{
-    require_irql(*system(), "UnmapIdentityRange", DISPATCH_LEVEL);
-    return identity_unmap_call(Domain, describe(Mdl, system()->limits.output_bits));
-}
-
-NTSTATUS WDM_CALL UnmapIdentityRangeEx(PIOMMU_DMA_DOMAIN Domain,
-                                       PIOMMU_MAP_PHYSICAL_ADDRESS MappedPhysicalAddress)
-{
-    require_irql(*system(), "UnmapIdentityRangeEx", DISPATCH_LEVEL);
-    return identity_unmap_call(
-        Domain, describe(MappedPhysicalAddress, system()->limits.output_bits));
+    return unmap_part(s, Domain, LogicalAddress, NumberOfPages);
 }
 
 }  // namespace iommu::driver

@@ -9,53 +9,11 @@
 
 #include <cstdint>
 
+#include "driver/page_format.hpp"
+#include "driver/physical_pages.hpp"
 #include "driver/platform.hpp"
 
 namespace iommu::driver {
-
-struct Access {
-    bool read = false, write = false;
-};
-
-struct Format {
-    std::uint64_t (*table)(std::uint64_t physical);
-    std::uint64_t (*leaf)(std::uint64_t physical, unsigned height, Access access);
-    bool (*present)(std::uint64_t entry);
-    bool (*is_leaf)(std::uint64_t entry, unsigned height);
-    unsigned largest_leaf;  // height of the largest block: 2 is 1 GiB
-};
-extern const Format arm_stage1, arm_stage2, vtd_second_stage, vtd_first_stage;
-
-// Pages of physical memory in the order in which they are to appear.
-class PhysicalPages {
-public:
-    static PhysicalPages contiguous(std::uint64_t base, std::uint64_t pages)
-    {
-        return {base, nullptr, pages};
-    }
-    static PhysicalPages frames(const PFN_NUMBER* frames, std::uint64_t pages)
-    {
-        return {0, frames, pages};
-    }
-    std::uint64_t count() const { return pages_; }
-    std::uint64_t operator[](std::uint64_t i) const
-    {
-        return frames_ == nullptr ? base_ + i * page_size : frames_[i] << PAGE_SHIFT;
-    }
-    // Pages i .. i+n-1 are one block that is aligned to its size.
-    bool block(std::uint64_t i, std::uint64_t n) const;
-    // Every page's address is below 1 << bits.
-    bool fit(unsigned bits) const;
-
-private:
-    PhysicalPages(std::uint64_t base, const PFN_NUMBER* frames, std::uint64_t pages)
-        : base_(base), frames_(frames), pages_(pages)
-    {
-    }
-    std::uint64_t base_;
-    const PFN_NUMBER* frames_;
-    std::uint64_t pages_;
-};
 
 // Pages handed around singly linked through their first word.  The word of a page that
 // was a table reads as "not present" in every format, since the link is page aligned.

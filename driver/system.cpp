@@ -209,25 +209,37 @@ void System::release_function(Function* function)
 
 // --- attachments
 
+// Is any of these streams attached already?
+static bool taken(const Function* function, std::uint32_t first, std::uint32_t count)
+{
+    for (auto* b = function->bindings; b != nullptr; b = b->next_in_function) {
+        if (first < b->first_input + b->inputs && b->first_input < first + count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A stage-2 table cannot serve a stream whose PASIDs select stage-1 tables.
+static bool serves(const System& s, const IOMMU_DMA_DOMAIN* domain,
+                   const IOMMU_DMA_DEVICE* device)
+{
+    return device == nullptr || !device->pasid || domain->context.stage1 ||
+           domain->type == DomainTypePassThrough || domain->type == DomainTypeUnmanaged ||
+           !s.platform.arm64();
+}
+
 // The streams are checked and not bound yet.
 NTSTATUS System::attach(IOMMU_DMA_DOMAIN* domain, Function* function,
                         IOMMU_DMA_DEVICE* device, std::uint32_t first,
                         std::uint32_t count)
 {
-    for (auto* b = function->bindings; b != nullptr; b = b->next_in_function) {
-        const bool apart =
-            first + count <= b->first_input || b->first_input + b->inputs <= first;
-        if (!apart && !mutant(Mutant::DoubleAttach)) {
-            return mutant(Mutant::DoubleAttachStatus) ? STATUS_INVALID_PARAMETER_2
-                                                      : STATUS_INVALID_PARAMETER;
-        }
+    if (taken(function, first, count) && !mutant(Mutant::DoubleAttach)) {
+        return mutant(Mutant::DoubleAttachStatus) ? STATUS_INVALID_PARAMETER_2
+                                                  : STATUS_INVALID_PARAMETER;
     }
     const bool allowed = (available_types(*function) & bit(domain->type)) != 0;
-    // A stage-2 table cannot serve a stream whose PASIDs select stage-1 tables.
-    const bool fits = device == nullptr || !device->pasid || domain->context.stage1 ||
-                      domain->type == DomainTypePassThrough ||
-                      domain->type == DomainTypeUnmanaged || !platform.arm64();
-    if ((!allowed && !mutant(Mutant::PolicyIgnored)) || !fits) {
+    if ((!allowed && !mutant(Mutant::PolicyIgnored)) || !serves(*this, domain, device)) {
         return STATUS_ACCESS_DENIED;
     }
     auto* binding = platform.make<Binding>();

@@ -78,6 +78,36 @@ NTSTATUS reserve(System& s, IOMMU_DMA_DOMAIN* d, Token* token,
     return STATUS_SUCCESS;
 }
 
+// A token of `pages` whose range is reserved.
+NTSTATUS new_token(System& s, IOMMU_DMA_DOMAIN* d, std::uint64_t pages,
+                   const ULONGLONG* explicit_base, const Buddy::Window* window,
+                   Token*& token)
+{
+    bool is_new = false;
+    token = take_header(s, is_new);
+    if (token == nullptr) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    token->pages = pages;
+    token->state = static_cast<std::uint8_t*>(s.platform.allocate(pages));
+    const auto status = token->state == nullptr
+                            ? STATUS_INSUFFICIENT_RESOURCES
+                            : reserve(s, d, token, explicit_base, window);
+    if (NT_SUCCESS(status)) {
+        return status;
+    }
+    if (token->state != nullptr) {
+        s.platform.release(token->state, pages);
+    }
+    token->state = nullptr;
+    if (is_new) {
+        s.platform.destroy(token);
+    } else {
+        return_header(s, token);
+    }
+    return status;
+}
+
 bool any_mapped(const Token* t, std::uint64_t first, std::uint64_t pages)
 {
     for (std::uint64_t i = 0; i < pages; ++i) {
@@ -147,33 +177,15 @@ ReserveLogicalAddressRange(PIOMMU_DMA_DOMAIN Domain, SIZE_T Size,
     if (pages > std::uint64_t{1} << (Domain->input_bits - PAGE_SHIFT)) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    bool is_new = false;
-    auto* token = take_header(s, is_new);
-    if (token == nullptr) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    token->pages = pages;
-    token->state = static_cast<std::uint8_t*>(s.platform.allocate(pages));
     Buddy::Window window{};
     const bool given = window_of(MinLogicalAddress, MaxLogicalAddress, window);
-    const auto status = token->state == nullptr
-                            ? STATUS_INSUFFICIENT_RESOURCES
-                            : reserve(s, Domain, token, ExplicitLogicalAddress,
-                                      given ? &window : nullptr);
-    if (!NT_SUCCESS(status)) {
-        if (token->state != nullptr) {
-            s.platform.release(token->state, pages);
-        }
-        token->state = nullptr;
-        if (is_new) {
-            s.platform.destroy(token);
-        } else {
-            return_header(s, token);
-        }
-        return status;
+    Token* token = nullptr;
+    const auto status = new_token(s, Domain, pages, ExplicitLogicalAddress,
+                                  given ? &window : nullptr, token);
+    if (NT_SUCCESS(status)) {
+        *LogicalAddressToken = &token->visible;
     }
-    *LogicalAddressToken = &token->visible;
-    return STATUS_SUCCESS;
+    return status;
 }
 
 NTSTATUS WDM_CALL
