@@ -2,6 +2,7 @@
 """`./winiommu gdb`: gdb on a Linux guest whose IOMMU can be asked; docs/system/debugging-a-fault.rst."""
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -14,13 +15,16 @@ import tempfile
 import time
 
 from . import packages, paths, qemu, ui
-from .guest import checks, console, machine, store
+from .guest import checks, console, machine, store, units
 
 SUMMARY = "gdb on a guest, with commands that ask its IOMMU"
 EXTENSION = paths.REPO / "scripts/gdb/iommu.py"
-SCRIPT = paths.REPO / "scripts/gdb/fault.gdb"
+# What the demonstration runs, by whether the machine has two units.
+SCRIPTS = {False: paths.REPO / "scripts/gdb/fault.gdb", True: paths.REPO / "scripts/gdb/units.gdb"}
 # The way to boot that takes least time.
 BOOTS = {"virt": "dt", "q35": "bios"}
+# The set-up with two units, of which the second refuses.
+SECOND = {"virt": "two", "q35": "two-ats"}
 # What a write where nothing is mapped is called, and the structure that says so.
 EXPECTED = {"virt": ("F_TRANSLATION", "stage 1 descriptor"), "q35": ("WriteDenied", "second-stage entry")}
 SECONDS = 400
@@ -30,8 +34,11 @@ COLUMNS = 100  # of a line of gdb's
 def arguments(parser):
     parser.add_argument("--machine", choices=tuple(machine.MACHINES), default="virt", help="default: virt")
     parser.add_argument("--kernel", choices=tuple(store.KERNELS), default="6.12", help="Debian's kernel series (default 6.12)")
+    parser.add_argument("--variant", help="a set-up of the device: " + "; ".join(
+                            f"{one.name}: {', '.join(one.variants)}" for one in machine.MACHINES.values()))
     parser.add_argument("--demo", action="store_true",
-                        help="run scripts/gdb/fault.gdb instead of taking commands, and judge what it shows")
+                        help="run scripts/gdb/fault.gdb instead of taking commands, and judge what it shows; "
+                             "units.gdb where there are two units")
     parser.add_argument("--attach", metavar="ADDRESS",
                         help="a QEMU that runs already with -gdb ADDRESS: host:port, or the path of a socket")
     qemu.add_options(parser)
@@ -44,23 +51,38 @@ def _attached(address, executable=None):
             "-ex", f"source {EXTENSION}", *known, "-ex", f"target remote {address}"]
 
 
-def gdb_command(address, demo, executable=None):
-    return _attached(address, executable) + (["-batch", "-x", str(SCRIPT)] if demo else ["-ex", "help iommu"])
+def gdb_command(address, script=None, executable=None):
+    return _attached(address, executable) + (["-batch", "-x", str(script)] if script else ["-ex", "help iommu"])
 
 
-def judge(text, status, name, address):
+def _order_of_units(one, address):
+    """Of two units the second has the fault, and the first none."""
+    kinds = re.escape(one.machine.device), re.escape(one.machine.second)
+    return [
+        ("the first unit has refused something", rf"pcie\.0: {kinds[0]}; 0 refused, stopped 0 times\n"),
+        ("the second unit has not stopped once", rf"pcie\.1: {kinds[1]}; 1 refused, stopped 1 time\n.* 12:00\.0"),
+        ("the first unit shows a fault", r"--unit pcie\.0\nunit pcie\.0:\n0 refused accesses\n\+"),
+        ("the fault is not shown of the second unit",
+         rf"--unit pcie\.1\nunit pcie\.1:\n1 refused access; by requester: 12:00\.0 1\n.*write of {address:#x} by 12:00\.0\n"),
+        ("the second unit is not asked for the walk", r"walk fault\nunit pcie\.1:\n(?=walk: )"),
+    ]
+
+
+def judge(text, status, one, address):
     """What the demonstration lacks, as sentences; `text` is gdb's output."""
-    event, structure = EXPECTED[name]
+    event, structure = EXPECTED[one.machine.name]
+    place = re.escape(machine.endpoint_place(one))
     problems = [] if status == 0 else [f"gdb ended with status {status}"]
     order = [
         ("gdb did not get control at the fault", r"SIGTRAP"),
-        (f"the fault is not shown as {event} of a write to {address:#x}",
-         rf"write of {address:#x} by 00:04\.0\n +{event} \("),
-        ("the walk is not that of the refused write", rf"walk: write of {address:#x} by 00:04\.0"),
+        *(_order_of_units(one, address) if one.setup.second else [
+            (f"the fault is not shown as {event} of a write to {address:#x}",
+             rf"write of {address:#x} by {place}\n +{event} \(")]),
+        ("the walk is not that of the refused write", rf"walk: write of {address:#x} by {place}"),
         (f"no {structure} is shown as the one that refuses", rf"{structure} level \d at 0x[0-9a-f]+: NOT VALID\n +raw 0x"),
         (f"the walk's verdict is not {event} by that {structure}",
          rf"verdict: refused by the {structure} level \d at 0x[0-9a-f]+ \(not valid\)\n +{event} \("),
-        ("the tables of the requester are not shown", r"requester 00:04\.0, translation on"),
+        ("the tables of the requester are not shown", rf"requester {place}, translation on"),
         ("the machine was not let go", r"Inferior 1 \(process 1\) detached"),
     ]
     return problems + _remarks(text) + _wide(text) + _missing(text, order)
@@ -114,30 +136,55 @@ def judge_units(text, status, one):
     return ([] if status == 0 else [f"gdb ended with status {status}"]) + _wide(text) + _missing(text, order)
 
 
-def judge_guest(lines, nonce, address):
-    """The same of the guest's console."""
+def judge_guest(lines, nonce, address, one):
+    """The same of the guest's console: its write was refused, and its kernel says so, of two SMMUs the right one."""
     parser = console.Parser(nonce)
     for line in lines:
         parser.feed(line)
-    transcript = parser.transcript
-    reported = [words for words in transcript.all("bad-dma") if words[:1] == ["write"]]
-    problems = [] if transcript.done else ["the guest did not run to its end"]
-    if len(reported) != 1 or reported[0][2:] != [hex(address), "status=3", "bytes=0", f"fail={address:#x}"]:
-        problems.append(f"the guest did not see its write refused: {reported}")
-    return problems
+    transcript, result, attempts = parser.transcript, checks.Result(one), {"write": address}
+    result.add("the guest ran to its end", transcript.done)
+    checks.check_bad_dma(result, transcript, attempts)
+    if one.setup.second:
+        units.check(result, transcript, attempts)
+    return [f"not so: {check.name}: {check.detail}" for check in result.checks if not check.passed]
+
+
+def choose(name, kernel_series="6.12", variant=None):
+    """The guest of a set-up, by the way to boot that takes least time."""
+    found = machine.MACHINES[name].variants.get(variant)
+    boots = found.boots if found and found.boots else (BOOTS[name],)
+    return machine.case(name, BOOTS[name] if BOOTS[name] in boots else boots[0], kernel_series, variant)
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """A guest that waits for gdb at `socket`; in the end its endpoint writes to `address`."""
+
+    socket: str
+    console: pathlib.Path
+    directory: pathlib.Path
+    kernel: pathlib.Path
+    address: int
 
 
 @contextlib.contextmanager
-def _guest(one, built, kernel, words, directory, patience):
-    """A guest that waits for gdb: the address of its gdbstub and its console's log. In the end it has `patience`
-    seconds to power off."""
+def _guest(one, built, nonce, patience):
+    """A Waiting. When done with, it has `patience` seconds to power off."""
+    architecture = one.machine.architecture
+    machine.require_devices(one, built.system(architecture))
+    kernel = store.kernel(architecture, one.kernel)
+    firmware = store.firmware(architecture) if one.uefi else None
+    directory = paths.BUILD / "guest/gdb" / one.name
+    directory.mkdir(parents=True, exist_ok=True)
+    address = checks.bad_addresses(random.SystemRandom().randrange(1 << 32))["write"]
+    words = [f"winiommu.nonce={nonce}", "winiommu.mib=1", "winiommu.mode=check", f"winiommu.bad=write:{address:#x}"]
     disks = checks.Disks(directory, 0)
     initramfs = directory / "initramfs"
     initramfs.write_bytes(kernel.initramfs())
-    parts = machine.Parts(built, kernel.image, initramfs, None, disks.paths, directory)
+    parts = machine.Parts(built.system(architecture), kernel.image, initramfs, firmware, disks.paths, directory)
     try:
-        with _standing(machine.command(one, parts, words), directory, patience) as attached:
-            yield attached
+        with _standing(machine.command(one, parts, words), directory, patience) as (socket, log):
+            yield Waiting(socket, log, directory, kernel.image, address)
     finally:
         for path in disks.paths.values():
             path.unlink(missing_ok=True)
@@ -197,21 +244,17 @@ def _batch(command, log):
     return text, status
 
 
-def demonstrate(name, kernel_series, built):
+def demonstrate(one, built):
     """The demonstration on one machine: gdb's output, and what is wrong with it."""
-    one = machine.case(name, BOOTS[name], kernel_series)
-    architecture = one.machine.architecture
-    machine.require_devices(one, built.system(architecture))
-    kernel = store.kernel(architecture, one.kernel)
-    directory = paths.BUILD / "guest/gdb" / name
-    directory.mkdir(parents=True, exist_ok=True)
-    address = checks.bad_addresses(random.SystemRandom().randrange(1 << 32))["write"]
+    if one.variant != next(iter(one.machine.variants)) and not one.setup.second:
+        raise ui.Error(f"there is no demonstration of the set-up '{one.variant}'",
+                       "leave --variant out, or choose one with two units; without --demo any will do")
     nonce = hashlib.sha256(os.urandom(32)).hexdigest()[:24]
-    words = [f"winiommu.nonce={nonce}", "winiommu.mib=1", "winiommu.mode=check", f"winiommu.bad=write:{address:#x}"]
-    with _guest(one, built.system(architecture), kernel, words, directory, 90) as (socket, log):
-        text, status = _batch(gdb_command(socket, True, kernel.image), directory / "gdb.log")
-    problems = judge(text, status, name, address)
-    return text, problems + judge_guest((paths.read(log) or "").splitlines(), nonce, address)
+    with _guest(one, built, nonce, 90) as guest:
+        command = gdb_command(guest.socket, SCRIPTS[one.setup.second], guest.kernel)
+        text, status = _batch(command, guest.directory / "gdb.log")
+    lines = (paths.read(guest.console) or "").splitlines()
+    return text, judge(text, status, one, guest.address) + judge_guest(lines, nonce, guest.address, one)
 
 
 def ask_units(name, built):
@@ -232,26 +275,19 @@ def ask_units(name, built):
 def run(args):
     packages.ensure("gdb")
     if args.attach:
-        return _interact(gdb_command(args.attach, args.demo))
+        return _interact(gdb_command(args.attach, SCRIPTS[False] if args.demo else None))
+    one = choose(args.machine, args.kernel, args.variant)
     packages.ensure("build", "guest")
     built = qemu.from_options(args)
     if args.demo:
-        text, problems = demonstrate(args.machine, args.kernel, built)
+        text, problems = demonstrate(one, built)
         ui.say(text)
         for problem in problems:
             ui.say(f"FAIL: {problem}")
         ui.say("PASS: gdb stopped at the fault, the walk shows its cause, and the guest went on" if not problems else "FAIL")
         return 1 if problems else 0
-    one = machine.case(args.machine, BOOTS[args.machine], args.kernel)
-    architecture = one.machine.architecture
-    machine.require_devices(one, built.system(architecture))
-    directory = paths.BUILD / "guest/gdb" / args.machine
-    directory.mkdir(parents=True, exist_ok=True)
-    address = checks.bad_addresses(random.SystemRandom().randrange(1 << 32))["write"]
-    words = ["winiommu.nonce=none", "winiommu.mib=1", "winiommu.mode=check", f"winiommu.bad=write:{address:#x}"]
-    kernel = store.kernel(architecture, one.kernel)
-    with _guest(one, built.system(architecture), kernel, words, directory, 5) as (socket, log):
-        ui.say(f"The guest waits; its console goes to {shlex.quote(str(log))}. In the end 00:04.0 writes to {address:#x}, "
-               "which nothing maps.")
+    with _guest(one, built, "none", 5) as guest:
+        ui.say(f"The guest waits; its console goes to {shlex.quote(str(guest.console))}. In the end "
+               f"{machine.endpoint_place(one)} writes to {guest.address:#x}, which nothing maps.")
         ui.say("Try: iommu break-on-fault; continue; iommu walk fault.")
-        return _interact(gdb_command(socket, False, kernel.image))
+        return _interact(gdb_command(guest.socket, None, guest.kernel))

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `./winiommu gdb --demo` believes, and how gdb's commands show an answer."""
+import base64
+import gzip
+import hashlib
 import sys
 import unittest
 
-from winiommu import gdb, paths
+from winiommu import gdb, paths, ui
 from winiommu.guest import machine
 
 sys.path.insert(0, str(paths.REPO / "scripts/gdb"))
 import describe  # noqa: E402
 
 ADDRESS = 0x4012345000
+VIRT = gdb.choose("virt")
 RECORD = {"name": "F_TRANSLATION", "number": 16, "raw": ["0x1"], "fields": {"StreamID": 32, "RnW": 0}}
 STEPS = [
     {"structure": "STE", "depth": 0, "at": "0x40000800", "raw": ["0x000000000000000b", "0x0000000000000000"],
@@ -122,7 +126,7 @@ class Describe(unittest.TestCase):
 
 class Judge(unittest.TestCase):
     def test_a_good_run_lacks_nothing(self):
-        self.assertEqual(gdb.judge(output(), 0, "virt", ADDRESS), [])
+        self.assertEqual(gdb.judge(output(), 0, VIRT, ADDRESS), [])
 
     def test_each_thing_that_is_missing_is_named(self):
         for gone, problem in (
@@ -131,30 +135,109 @@ class Judge(unittest.TestCase):
                 ("verdict: refused by", "verdict is not"), ("requester 00:04.0", "tables of the requester"),
                 ("detached", "not let go")):
             with self.subTest(gone=gone):
-                problems = gdb.judge(output().replace(gone, "-"), 0, "virt", ADDRESS)
+                problems = gdb.judge(output().replace(gone, "-"), 0, VIRT, ADDRESS)
                 self.assertTrue(any(problem in one for one in problems), problems)
-        self.assertTrue(gdb.judge(output(), 0, "virt", ADDRESS + 0x1000))
-        self.assertTrue(gdb.judge(output(), 0, "q35", ADDRESS))
-        wide = gdb.judge(output() + "\n" + "x" * 101, 0, "virt", ADDRESS)
+        self.assertTrue(gdb.judge(output(), 0, VIRT, ADDRESS + 0x1000))
+        self.assertTrue(gdb.judge(output(), 0, gdb.choose("q35"), ADDRESS))
+        wide = gdb.judge(output() + "\n" + "x" * 101, 0, VIRT, ADDRESS)
         self.assertEqual(wide, [f"1 of the lines have more than 100 columns: {'x' * 101}"])
-        self.assertEqual(gdb.judge(output(), 1, "virt", ADDRESS), ["gdb ended with status 1"])
+        self.assertEqual(gdb.judge(output(), 1, VIRT, ADDRESS), ["gdb ended with status 1"])
 
     def test_what_gdb_objects_to_is_a_problem(self):
         remark = ("warning: No executable has been specified and target does not support\n"
                   "determining executable automatically.  Try using the \"file\" command.\n")
-        self.assertEqual(gdb.judge(remark + output(), 0, "virt", ADDRESS), [f"gdb objects: {remark.splitlines()[0]}"])
+        self.assertEqual(gdb.judge(remark + output(), 0, VIRT, ADDRESS), [f"gdb objects: {remark.splitlines()[0]}"])
 
     def test_gdb_knows_the_kernel_before_it_attaches(self):
-        words = gdb.gdb_command("socket", True, "vmlinuz")
+        words = gdb.gdb_command("socket", "fault.gdb", "vmlinuz")
         self.assertLess(words.index("exec-file vmlinuz"), words.index("target remote socket"))
-        self.assertFalse([word for word in gdb.gdb_command("socket", False) if word.startswith("exec-file")])
+        self.assertFalse([word for word in gdb.gdb_command("socket") if word.startswith("exec-file")])
 
     def test_the_guest_must_have_seen_it_and_ended(self):
-        good = [f"%n bad-dma write 0000:00:04.0 {ADDRESS:#x} status=3 bytes=0 fail={ADDRESS:#x}", "%n done"]
-        self.assertEqual(gdb.judge_guest(good, "n", ADDRESS), [])
-        self.assertEqual(len(gdb.judge_guest(good[:1], "n", ADDRESS)), 1)
-        self.assertEqual(len(gdb.judge_guest(good[1:], "n", ADDRESS)), 1)
-        self.assertEqual(len(gdb.judge_guest(good, "other", ADDRESS)), 2)
+        event = "\n".join(f"[ 3.4] arm-smmu-v3 x: {text}" for text in (
+            "event 0x10 received:", "\t0x0000002000000010", "\t0x0000000000000000", f"\t0x{ADDRESS:016x}", f"\t0x{0:016x}"))
+        good = [f"%n bad-dma write 0000:00:04.0 {ADDRESS:#x} status=3 bytes=0 fail={ADDRESS:#x}",
+                *sent("log-after-bad-dma", event.encode()), "%n done"]
+        self.assertEqual(gdb.judge_guest(good, "n", ADDRESS, VIRT), [])
+        self.assertEqual(len(gdb.judge_guest(good[:-1], "n", ADDRESS, VIRT)), 1)
+        # Unseen by the endpoint, it is one fault too many in the log.
+        self.assertEqual(len(gdb.judge_guest(good[1:], "n", ADDRESS, VIRT)), 2)
+        self.assertEqual(len(gdb.judge_guest([good[0], good[-1]], "n", ADDRESS, VIRT)), 2)
+        self.assertEqual(len(gdb.judge_guest(good, "other", ADDRESS, VIRT)), 3)
+
+
+def sent(name, data):
+    """A file's lines on the console."""
+    text = base64.b64encode(gzip.compress(data)).decode()
+    return [f"%n begin {name}", f"%n data {text}", f"%n end {name} {hashlib.sha256(data).hexdigest()}"]
+
+
+FAULT_OF_TWO = f"""\
++continue
+Thread 2 received signal SIGTRAP, Trace/breakpoint trap.
++iommu units
+pcie.0: winiommu-smmuv3; 0 refused, stopped 0 times
+    00:00.0 00:03.0
+pcie.1: winiommu-smmuv3; 1 refused, stopped 1 time
+    10:00.0 10:01.0 11:00.0 12:00.0
++iommu faults limit=1 --unit pcie.0
+unit pcie.0:
+0 refused accesses
++iommu faults limit=1 --unit pcie.1
+unit pcie.1:
+1 refused access; by requester: 12:00.0 1
+  #0 2026-01-01T00:00:00.000000Z (machine 1.5 s) write of {ADDRESS:#x} by 12:00.0
++iommu walk fault
+unit pcie.1:
+walk: write of {ADDRESS:#x} by 12:00.0
+  stage 1 descriptor level 0 at 0x41527000: NOT VALID
+      raw 0x0000000000000000
+verdict: refused by the stage 1 descriptor level 0 at 0x41527000 (not valid)
+    F_TRANSLATION (0x10): StreamID=4608 (12:00.0)
++iommu stream sid=12:00.0
+unit pcie.1:
+requester 12:00.0, translation on
++detach
+[Inferior 1 (process 1) detached]
+"""
+
+
+class JudgeTwo(unittest.TestCase):
+    """A fault behind the second of two units."""
+
+    one = gdb.choose("virt", variant="two")
+
+    def problems(self, text):
+        return gdb.judge(text, 0, self.one, ADDRESS)
+
+    def test_a_good_run_lacks_nothing(self):
+        self.assertEqual(self.problems(FAULT_OF_TWO), [])
+
+    def test_a_fault_of_the_wrong_unit_is_noticed(self):
+        for right, wrong, problem in (
+                ("pcie.0: winiommu-smmuv3; 0 refused", "pcie.0: winiommu-smmuv3; 1 refused", "the first unit has refused something"),
+                ("1 refused, stopped 1 time\n", "2 refused, stopped 2 times\n", "the second unit has not stopped once"),
+                ("unit pcie.0:\n0 refused", "unit pcie.0:\n1 refused", "the first unit shows a fault"),
+                ("unit pcie.1:\n1 refused", "unit pcie.0:\n1 refused", "the fault is not shown of the second unit"),
+                ("12:00.0\n+iommu walk", "11:00.0\n+iommu walk", "the fault is not shown of the second unit"),
+                ("unit pcie.1:\nwalk", "unit pcie.0:\nwalk", "the second unit is not asked for the walk")):
+            with self.subTest(problem=problem):
+                self.assertIn(right, FAULT_OF_TWO)
+                self.assertEqual(self.problems(FAULT_OF_TWO.replace(right, wrong)), [problem])
+
+    def test_each_line_that_is_believed_must_be_there(self):
+        for gone in ("SIGTRAP", "NOT VALID", "verdict", "requester 12", "detached"):
+            self.assertTrue(self.problems(FAULT_OF_TWO.replace(gone, "-")), gone)
+
+    def test_the_way_to_boot_is_one_that_the_set_up_has(self):
+        self.assertEqual([gdb.choose(name, variant=variant).name for name, variant in gdb.SECOND.items()],
+                         ["virt-acpi-6.12-two", "q35-bios-6.12-two-ats"])
+        self.assertEqual([gdb.choose(name).name for name in gdb.BOOTS], ["virt-dt-6.12", "q35-bios-6.12"])
+
+    def test_a_set_up_without_a_demonstration_is_refused(self):
+        for one in (gdb.choose("virt", variant="stage1"), gdb.choose("q35", variant="protected")):
+            with self.assertRaises(ui.Error):
+                gdb.demonstrate(one, None)
 
 
 UNITS = """\

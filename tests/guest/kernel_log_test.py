@@ -51,9 +51,15 @@ class Log(unittest.TestCase):
 
     def test_an_smmu_event_is_decoded(self):
         # SMMU 7.3.13 by hand: StreamID 0x20 is 00:04.0, word 1 bit 35 (RnW) set, CLASS 2, no stage 2.
-        self.assertEqual(kernel_log.faults(EVENT), [kernel_log.Fault(0x20, False, 0x40123450c0, 0x10)])
+        self.assertEqual(kernel_log.faults(EVENT), [kernel_log.Fault(0x20, False, 0x40123450c0, 0x10, "9050000.smmuv3")])
         write = EVENT.replace("0x0000020800000000", "0x0000020000000000")
         self.assertTrue(kernel_log.faults(write)[0].write)
+
+    def test_events_of_two_smmus_may_be_mixed(self):
+        other = EVENT.replace("9050000", "9070000").replace("0x00000020000000", "0x00001200000000")
+        mixed = [line for pair in zip(EVENT.splitlines(), other.splitlines()) for line in pair]
+        self.assertEqual([(one.reporter, one.source) for one in kernel_log.faults("\n".join(mixed))],
+                         [("9050000.smmuv3", 0x20), ("9070000.smmuv3", 0x1200)])
 
     def test_a_torn_event_is_not_a_fault(self):
         self.assertEqual(kernel_log.faults("\n".join(EVENT.splitlines()[:-1])), [])

@@ -28,6 +28,7 @@ claim_endpoint() {
     echo vfio-pci >"$endpoint/driver_override"
     echo "${endpoint##*/}" >/sys/bus/pci/drivers_probe
     [ -e "$endpoint/driver" ] || say failed "vfio-pci did not claim ${endpoint##*/}"
+    tell_iommu "$endpoint"
     # PCI command register: memory space and bus master.
     printf '\006\000' | dd of="$endpoint/config" bs=2 seek=2 count=1 conv=notrunc 2>/dev/null
     read -r bar rest <"$endpoint/resource"

@@ -10,7 +10,7 @@ import re
 import shlex
 
 from .. import paths, report_file, ui
-from . import acpi, console, features, kernel_log, machine, protection
+from . import acpi, console, features, kernel_log, machine, protection, units
 
 MEBIBYTE = 1 << 20
 SIZE = 64  # MiB read from, and written to, each disk
@@ -206,7 +206,7 @@ def _check_dmar_flags(result, transcript):
     result.add("DMAR flags are as asked", found == wanted, " ".join(sorted(found)) or "none")
 
 
-def _check_bad_dma(result, transcript, attempts):
+def check_bad_dma(result, transcript, attempts):
     """Each access the endpoint made to an unmapped address was refused, moved nothing, and was logged exactly once."""
     log = transcript.files.get("log-after-bad-dma", b"").decode(errors="replace")
     faults = kernel_log.faults(log)
@@ -337,6 +337,8 @@ def _judge(result, outcome, disks, attempts, forged=None):
         _check_dmar_flags(result, transcript)
     if result.case.setup.external:
         protection.check(result, transcript)
+    if result.case.setup.second:
+        units.check(result, transcript, attempts)
     if result.case.setup.ats:
         _check_ats(result, transcript)
     if result.case.machine.name == "virt":
@@ -344,6 +346,6 @@ def _judge(result, outcome, disks, attempts, forged=None):
     if result.case.acpi:
         _check_table(result, transcript)
     if attempts is not None:
-        _check_bad_dma(result, transcript, attempts)
+        check_bad_dma(result, transcript, attempts)
     if forged:
         _check_forged(result, transcript, forged)

@@ -59,6 +59,10 @@ link_name() { # symbolic link -> last part of its target, or -
     echo "${target##*/}"
 }
 
+tell_iommu() { # PCI function's directory
+    [ -L "$1/iommu" ] && say behind "${1##*/}" "$(link_name "$1/iommu")"
+}
+
 tell_devices() {
     for path in /sys/bus/pci/devices/*; do
         kind=-
@@ -71,10 +75,11 @@ tell_devices() {
             send "config/${path##*/}" /tmp/config
             ;;
         esac
+        tell_iommu "$path"
         [ -r "$path/removable" ] && say removable "${path##*/}" "$(cat "$path/removable")"
     done
     for path in /sys/class/iommu/*; do
-        [ -e "$path" ] && say iommu "${path##*/}"
+        [ -e "$path" ] && say iommu "${path##*/}" "$(link_name "$path/device")"
     done
 }
 

@@ -5,8 +5,8 @@ import dataclasses
 import re
 
 # Records are four words printed one per line after "event 0x.. received:" (arm-smmu-v3 in 6.1 and 6.12).
-SMMU_EVENT = re.compile(r"arm-smmu-v3 \S+: event 0x([0-9a-f]{2}) received:")
-SMMU_WORD = re.compile(r"arm-smmu-v3 \S+: \t?0x([0-9a-f]{16})$")
+SMMU_EVENT = re.compile(r"arm-smmu-v3 (\S+): event 0x[0-9a-f]{2} received:")
+SMMU_WORD = re.compile(r"arm-smmu-v3 (\S+): \t?0x([0-9a-f]{16})$")
 SMMU_FEATURES = re.compile(r"arm-smmu-v3 (\S+): ias (\d+)-bit, oas (\d+)-bit \(features 0x([0-9a-f]+)\)")
 VTD_UNIT = re.compile(r"DMAR: (dmar\d+): reg_base_addr ([0-9a-f]+) ver (\S+) cap ([0-9a-f]+) ecap ([0-9a-f]+)")
 VTD_FAULT = re.compile(r"DMAR: \[DMA (Read|Write)[^\]]*\] Request device \[([0-9a-f:.]+)\] "
@@ -47,6 +47,7 @@ class Fault:
     write: bool
     address: int
     reason: int  # SMMUv3: event number; VT-d: fault reason
+    reporter: str = ""  # SMMUv3: Linux's name of the SMMU
 
     def __str__(self):
         kind = "write" if self.write else "read"
@@ -68,24 +69,25 @@ def messages(log):
     return [TIME_STAMP.sub("", line) for line in log.splitlines()]
 
 
-def decode_event(words):
-    """An event record of SMMU 7.3: four 64-bit words as the driver prints them."""
+def decode_event(words, reporter):
+    """An event record of SMMU 7.3: four 64-bit words as the driver of the SMMU `reporter` prints them."""
     # SMMU 7.3: EventNumber [7:0], StreamID [63:32]; SMMU 7.3.13 F_TRANSLATION: RnW [99], InputAddr [191:128].
-    return Fault(source=words[0] >> 32, write=not words[1] >> 35 & 1, address=words[2], reason=words[0] & 0xff)
+    return Fault(source=words[0] >> 32, write=not words[1] >> 35 & 1, address=words[2], reason=words[0] & 0xff,
+                 reporter=reporter)
 
 
 def faults(log):
-    """All refused accesses, in order."""
-    found, words, number = [], [], None
+    """All refused accesses, in order. The lines of two SMMUs may be mixed."""
+    found, begun = [], {}
     for line in messages(log):
         event, word, fault = SMMU_EVENT.search(line), SMMU_WORD.search(line), VTD_FAULT.search(line)
         if event:
-            number, words = int(event.group(1), 16), []
-        elif word and number is not None:
-            words.append(int(word.group(1), 16))
+            begun[event.group(1)] = []
+        elif word and word.group(1) in begun:
+            words = begun[word.group(1)]
+            words.append(int(word.group(2), 16))
             if len(words) == 4:
-                found.append(decode_event(words))
-                number = None
+                found.append(decode_event(begun.pop(word.group(1)), word.group(1)))
         elif fault:
             kind, source, address, reason = fault.groups()
             found.append(Fault(parse_requester(source), kind == "Write", int(address, 16), int(reason, 16)))

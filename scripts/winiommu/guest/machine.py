@@ -200,6 +200,11 @@ def firmware_options(one, firmware, directory):
             "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
 
 
+def endpoint_place(one):
+    """The test endpoint's requester, by the bus numbers that firmware gives."""
+    return "12:00.0" if one.setup.second else "02:00.0" if one.setup.external else "00:04.0"
+
+
 def _disks(one, parts, iothread):
     """NVMe without, virtio-blk with an I/O thread if asked: translations with and without QEMU's big lock."""
     nvme, virtio = parts.disks["nvme0n1"], parts.disks["vda"]

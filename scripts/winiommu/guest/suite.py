@@ -35,11 +35,11 @@ def broken_outcome(breakage, result):
                           f"failed: {', '.join(sorted(failed)) or 'nothing'}")
 
 
-def debugged(name, built):
+def debugged(one, built):
     """A guest that gdb stops at a fault, asks, and lets go."""
-    with ui.step(f"gdb at a fault in a guest: {name}"):
-        problems = gdb.demonstrate(name, "6.12", built)[1]
-    return results.Outcome(passed=not problems, failures=[f"gdb on {name}: {problem}" for problem in problems])
+    with ui.step(f"gdb at a fault in a guest: {one.name}"):
+        problems = gdb.demonstrate(one, built)[1]
+    return results.Outcome(passed=not problems, failures=[f"gdb on {one.name}: {problem}" for problem in problems])
 
 
 def debugged_units(name, built):
@@ -57,7 +57,8 @@ def run(context):
     for result in matrix.run(matrix.suite("all"), built, seed=seed):
         total += outcome_of(result)
     for name in machine.SUPPORTED:
-        total += debugged(name, built)
+        total += debugged(gdb.choose(name), built)
+        total += debugged(gdb.choose(name, variant=gdb.SECOND[name]), built)
         total += debugged_units(name, built)
     for breakage in EXPECTED:
         one = machine.case("virt", "dt")
