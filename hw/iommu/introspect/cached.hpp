@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "hw/iommu/common/last_tables.hpp"
 #include "hw/iommu/common/tlb.hpp"
 #include "hw/iommu/introspect/narrate.hpp"
 #include "iommu/device.hpp"
@@ -27,5 +28,32 @@ void tell_hit(Story& story, const char* cache, std::uint64_t address, const Tlb:
 // the device would say without caches, empty for a refusal.
 void tell_answer(Story& story, const Stream& stream, const Transaction& access,
                  const std::optional<Translation>& now);
+
+// The table that would spare the asking thread a walk of `input`.  Its entry is read
+// anew: only what stands above it can be out of date.
+template <typename Format>
+void tell_last_table(Story& story, const WalkKey& key, typename Format::Input input,
+                     const std::optional<Mapped>& now)
+{
+    const auto* table = LastTables<Format>::find(key, input);
+    if (table == nullptr) {
+        return;
+    }
+    const auto raw = table->read(input);
+    const auto entry = table->decode(raw, input);
+    const bool used = entry.kind == EntryKind::Leaf && entry.accessed;
+    const auto inside = (std::uint64_t{1} << entry.log2size) - 1;
+    const Mapped kept{entry.address.value | (input.value & inside), entry.rights};
+    const bool differs = used && kept != now;
+    Json json;
+    json.open_object()
+        .text("cache", "this thread's last tables")
+        .boolean("differs", differs)
+        .hex("descriptor", raw)
+        .key("rights-above");
+    write_rights(json, table->above);
+    json.close_object();
+    story.beside_last(json.str(), differs);
+}
 
 }  // namespace iommu::introspect

@@ -80,40 +80,12 @@ void Caches::tell_translation(Story& story, const std::optional<Context>& contex
     if (!kept_) {
         return;
     }
-    if (used->stage1 && !used->s2.enabled) {
-        tell_last_table<VmsaStage1>(story, input, now);
-    } else if (!used->stage1) {
-        tell_last_table<VmsaStage2>(story, input, now);
-    }
-}
-
-// Its descriptor is read anew: only what stands above it can be out of date.
-template <typename Format>
-void Caches::tell_last_table(Story& story, Iova input,
-                             const std::optional<Mapped>& now) const
-{
-    const auto va = input.value;
     const auto key = engine_.walk_key(kept_->hot, engine_.tlb_.begin());
-    const auto* table = LastTables<Format>::find(key, va);
-    if (table == nullptr) {
-        return;
+    if (used->stage1 && !used->s2.enabled) {
+        introspect::tell_last_table<VmsaStage1>(story, key, input, now);
+    } else if (!used->stage1) {
+        introspect::tell_last_table<VmsaStage2>(story, key, Ipa{input.value}, now);
     }
-    const auto raw = table->read(va);
-    const auto entry = table->format.decode(raw, 3, typename Format::Input{va});
-    const bool used = entry.kind == EntryKind::Leaf && entry.accessed;
-    const auto inside = (std::uint64_t{1} << entry.log2size) - 1;
-    const Mapped kept{entry.address.value | (va & inside),
-                      table->format.finish(table->above & entry.rights)};
-    const bool differs = used && kept != now;
-    Json json;
-    json.open_object()
-        .text("cache", "this thread's last tables")
-        .boolean("differs", differs)
-        .hex("descriptor", raw)
-        .key("rights-above");
-    introspect::write_rights(json, table->above);
-    json.close_object();
-    story.beside_last(json.str(), differs);
 }
 
 }  // namespace iommu::smmu

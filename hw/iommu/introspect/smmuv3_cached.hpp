@@ -23,10 +23,6 @@ public:
                           Iova input, const std::optional<introspect::Mapped>& now) const;
 
 private:
-    template <typename Format>
-    void tell_last_table(introspect::Story& story, Iova input,
-                         const std::optional<introspect::Mapped>& now) const;
-
     const Translator& engine_;
     std::optional<StreamEntry::Cached> kept_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hw/iommu/introspect/vtd_cached.hpp"
 
+#include "hw/iommu/vtd/page_formats.hpp"
 #include "hw/iommu/vtd/requester.hpp"
 
 namespace iommu::vtd {
@@ -30,7 +31,7 @@ const char* name_of(PlanKind kind)
 Plan bare(Plan plan)
 {
     plan.head.set(PlanHead::valid, false);
-    plan.head.ends = 0;
+    plan.head.ends = plan.serial = 0;
     plan.requester = plan.pasid = 0;
     return plan;
 }
@@ -86,6 +87,20 @@ bool Caches::lookup(const Plan& plan, std::uint64_t address, Tlb::Hit& hit) cons
     }
     std::atomic<std::uint8_t> guess{0};
     return engine_.tlb_.lookup(plan.head.tag(), address, guess, hit);
+}
+
+void Caches::tell_last_table(introspect::Story& story, std::uint64_t address,
+                             const std::optional<introspect::Mapped>& now) const
+{
+    if (!plan_) {
+        return;
+    }
+    const auto key = engine_.walk_key(*plan_, engine_.tlb_.begin());
+    if (plan_->head.kind() == PlanKind::FirstStage) {
+        introspect::tell_last_table<FirstStage<Gpa>>(story, key, Iova{address}, now);
+    } else if (plan_->head.kind() == PlanKind::SecondStage) {
+        introspect::tell_last_table<SecondStage<Iova>>(story, key, Iova{address}, now);
+    }
 }
 
 const Stream* Caches::stream() const

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a VT-d unit's context cache, PASID-cache and IOTLB hold for one request (VT-d 6.2
-// "Address Translation Caches"), looked at and left as it is.
+// What a VT-d unit's context cache, PASID-cache and IOTLB, and the asking thread's last
+// tables, hold for one request (VT-d 6.2 "Address Translation Caches"), looked at and
+// left as it is.
 #pragma once
 
 #include <optional>
@@ -20,6 +21,9 @@ public:
     void tell_plan(introspect::Story& story, const std::optional<Plan>& now) const;
     // What the IOTLB holds under `plan` for `address`.
     bool lookup(const Plan& plan, std::uint64_t address, Tlb::Hit& hit) const;
+    // What the asking thread keeps of the tables for `address`.  `now`: what these map.
+    void tell_last_table(introspect::Story& story, std::uint64_t address,
+                         const std::optional<introspect::Mapped>& now) const;
     // Of this requester; nullptr: no access of it was seen.
     const Stream* stream() const;
 

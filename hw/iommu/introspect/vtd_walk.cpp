@@ -223,12 +223,14 @@ void Narrator::tell_cached(const Caches& caches, const std::optional<Plan>& plan
     const auto& used = caches.plan() ? caches.plan() : plan;
     const auto address = access.address.value;
     Tlb::Hit hit;
-    if (used && (access.substream.present || !is_interrupt_address(address)) &&
-        caches.lookup(*used, address, hit)) {
+    if (used && (access.substream.present || !is_interrupt_address(address))) {
         const bool walks = plan && plan->head.kind() != PlanKind::Disabled &&
                            plan->head.kind() != PlanKind::PassThrough;
-        introspect::tell_hit(story_, "IOTLB", address, hit,
-                             walks ? map(*plan, access) : std::nullopt);
+        const auto mapped = walks ? map(*plan, access) : std::nullopt;
+        if (caches.lookup(*used, address, hit)) {
+            introspect::tell_hit(story_, "IOTLB", address, hit, mapped);
+        }
+        caches.tell_last_table(story_, address, mapped);
     }
     if (caches.stream() != nullptr) {
         introspect::tell_answer(story_, *caches.stream(), access, now);

@@ -19,12 +19,6 @@ constexpr bool translation_related(EventId id)
            id == EventId::F_ACCESS || id == EventId::F_PERMISSION;
 }
 
-std::uint64_t next_serial()
-{
-    static std::atomic<std::uint64_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
 struct Span {
     std::uint64_t first, last;
 };
@@ -110,7 +104,7 @@ Translator::Found Translator::find_context(const StreamEntry& stream, Substream 
 
 void Translator::complete(Hot& hot, const Context& context) const
 {
-    hot.serial = next_serial();
+    hot.serial = WalkKey::new_context();
     hot.flags |= std::uint64_t{static_cast<std::uint8_t>(context.route)} << 32;
     hot.passes = (std::uint64_t{1} << built_.oas_bits) - 1;
     if (context.stage1) {
@@ -198,11 +192,8 @@ bool Translator::through_stage2(const StreamEntry::Cached& by, StreamEntry::Slot
             .output = leaf.output.value,
             .log2size = leaf.log2size,
             .attributes = leaf.allowed.bits});
-    if (leaf.level == 3 && built_.tlb && ticket.settled()) {
-        LastTables<VmsaStage2>::keep(walk_key(by.hot, ticket), input.value,
-                                     by.context.s2.format, leaf.table, leaf.above,
-                                     memory_.ram());
-    }
+    LastTables<VmsaStage2>::keep(walk_key(by.hot, ticket), input, by.context.s2.format,
+                                 leaf, memory_.ram());
     fill(out, access, leaf.output, leaf.log2size, leaf.allowed);
     return true;
 }
@@ -234,10 +225,9 @@ bool Translator::through_stage1(const StreamEntry::Cached& by, StreamEntry::Slot
             .outer_log2size = nested || global ? inner.log2size : std::uint8_t{0},
             .inner_log2size = nested ? outer.log2size : std::uint8_t{0},
             .inner_input = inner.output.value});
-    if (inner.level == 3 && !nested && built_.tlb && ticket.settled()) {
-        LastTables<VmsaStage1>::keep(walk_key(by.hot, ticket), access.address.value,
-                                     format, Gpa{inner.table.value}, inner.above,
-                                     memory_.ram());
+    if (!nested) {
+        LastTables<VmsaStage1>::keep(walk_key(by.hot, ticket), access.address, format,
+                                     inner, memory_.ram());
     }
     fill(out, access, outer.output, size, allowed);
     return true;
@@ -263,36 +253,23 @@ bool Translator::nearby(const Hot& hot, StreamEntry::Slot& slot,
                         const Transaction& access, Translation& out)
 {
     const auto ticket = tlb_.begin();
-    const auto va = access.address.value;
-    auto* table = LastTables<Format>::find(walk_key(hot, ticket), va);
-    if (table == nullptr) {
+    const typename Format::Input input{access.address.value};
+    auto* table = LastTables<Format>::find(walk_key(hot, ticket), input);
+    Leaf<typename Format::Output> leaf;
+    std::uint64_t raw = 0;
+    if (table == nullptr || !table->find(input, needed(access), leaf, raw)) {
         return false;
     }
-    const auto raw = table->read(va);
-    const auto entry = table->format.decode(raw, 3, typename Format::Input{va});
-    if (entry.kind != EntryKind::Leaf || !entry.accessed) {
-        return false;
-    }
-    const auto allowed = table->format.finish(table->above & entry.rights);
-    if (!allowed.allow(needed(access))) {
-        return false;
-    }
-    const auto inside = (std::uint64_t{1} << entry.log2size) - 1;
-    const auto output = entry.address.value | (va & inside);
     const bool global =
-        std::is_same_v<Format, VmsaStage1> && (entry.traits & VmsaStage1::global) != 0;
+        std::is_same_v<Format, VmsaStage1> && (leaf.traits & VmsaStage1::global) != 0;
     insert(ticket, hot, slot,
            {.input = cache_address(hot, access.address),
-            .output = output,
-            .log2size = entry.log2size,
-            .attributes = allowed.bits,
-            .outer_log2size = global ? entry.log2size : std::uint8_t{0}});
-    fill(out, access, Gpa{output}, entry.log2size, allowed);
-    if (entry.log2size == page_shift(table->format.tables.granule) && table->visit(va)) {
-        static thread_local Neighbours around;
-        table->read_around(va, raw, around);
-        out.neighbours = &around;
-    }
+            .output = leaf.output.value,
+            .log2size = leaf.log2size,
+            .attributes = leaf.allowed.bits,
+            .outer_log2size = global ? leaf.log2size : std::uint8_t{0}});
+    fill(out, access, Gpa{leaf.output.value}, leaf.log2size, leaf.allowed);
+    out.neighbours = table->around(input, raw, leaf);
     return true;
 }
 

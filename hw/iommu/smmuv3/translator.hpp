@@ -9,10 +9,10 @@
 
 #include <optional>
 
+#include "hw/iommu/common/last_tables.hpp"
 #include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/common/seqlock.hpp"
 #include "hw/iommu/common/tlb.hpp"
-#include "hw/iommu/smmuv3/last_tables.hpp"
 #include "hw/iommu/smmuv3/stream_entry.hpp"
 #include "hw/iommu/smmuv3/types.hpp"
 
@@ -182,7 +182,7 @@ private:
 
     WalkKey walk_key(const Hot& hot, Tlb::Ticket ticket) const
     {
-        return {hot.serial, ticket.epoch, memory_.ram().generation()};
+        return WalkKey::of(built_.tlb ? hot.serial : 0, ticket, memory_.ram());
     }
     Grounds grounds_of(const Problem& why, const Context& context) const;
 

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "hw/iommu/common/walk.hpp"
+#include "hw/iommu/common/last_tables.hpp"
 #include "iommu/address.hpp"
 
 namespace iommu::smmu {
@@ -71,6 +71,18 @@ struct Tables {
 
     static constexpr unsigned max_levels = 4;
     static constexpr int below(int level) { return level + 1; }
+
+    // VMSA D8.3.1.2: a page's address stands in bits [47:page].
+    constexpr PageEntries pages() const
+    {
+        const auto page = page_shift(granule);
+        const auto address = (std::uint64_t{1} << 48) - (std::uint64_t{1} << page);
+        return {.level = 3,
+                .log2size = page,
+                .address = address,
+                .ignored = (std::uint64_t{1} << page) - (std::uint64_t{1} << 12),
+                .beyond = address & ~std::uint64_t{0} << output_bits};
+    }
 
     // VMSA D8.2.8: the start table is aligned to its size; low bits are taken as zero.
     constexpr std::uint64_t aligned_base() const

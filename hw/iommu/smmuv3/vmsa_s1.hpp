@@ -45,6 +45,7 @@ struct VmsaStage1 {
         return Ipa{table.value | tables.entry_offset(level, input.value)};
     }
     static int below(int level) { return Tables::below(level); }
+    PageEntries pages() const { return tables.pages(); }
 
     [[gnu::always_inline]] Entry<Ipa> decode(std::uint64_t raw, int level,
                                              Iova input) const
@@ -141,6 +142,6 @@ private:
         return table.of[(raw >> 6 & 3) | (raw >> 53 & 3) << 2];
     }
 };
-static_assert(sizeof(VmsaStage1) == 24 && PageTableFormat<VmsaStage1>);
+static_assert(sizeof(VmsaStage1) == 24 && TableKeepingFormat<VmsaStage1>);
 
 }  // namespace iommu::smmu

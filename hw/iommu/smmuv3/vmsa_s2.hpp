@@ -29,6 +29,7 @@ struct VmsaStage2 {
         return Gpa{table.value | tables.entry_offset(level, input.value)};
     }
     static int below(int level) { return Tables::below(level); }
+    PageEntries pages() const { return tables.pages(); }
 
     [[gnu::always_inline]] Entry<Gpa> decode(std::uint64_t raw, int level,
                                              Ipa input) const

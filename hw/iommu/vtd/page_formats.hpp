@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "hw/iommu/common/last_tables.hpp"
 #include "hw/iommu/common/walk.hpp"
 #include "hw/iommu/vtd/spec/page_tables.hpp"
 #include "iommu/address.hpp"
@@ -58,6 +59,15 @@ constexpr Entry<Output> bad(WalkFault why)
     return out;
 }
 
+// VT-d 9.7, 9.8: the entries of level 1 map pages.  `reserved`: in one of them.
+constexpr PageEntries pages_of_4k(std::uint64_t address, std::uint64_t reserved)
+{
+    return {.level = 1,
+            .log2size = level_shift(1),
+            .address = address,
+            .beyond = address & reserved};
+}
+
 template <typename In>
 struct SecondStage {
     using Input = In;
@@ -85,6 +95,10 @@ struct SecondStage {
         return Gpa{table.value | entry_offset(level, input.value)};
     }
     static constexpr int below(int level) { return level - 1; }
+    PageEntries pages() const
+    {
+        return pages_of_4k(SecondStageEntry::ADDR.mask, reserved_page);
+    }
 
     Entry<Gpa> decode(std::uint64_t raw, int level, In) const
     {
@@ -167,6 +181,10 @@ struct FirstStage {
         return Out{table.value | entry_offset(level, input.value)};
     }
     static constexpr int below(int level) { return level - 1; }
+    PageEntries pages() const
+    {
+        return pages_of_4k(FirstStageEntry::ADDR.mask, reserved);
+    }
 
     Entry<Out> decode(std::uint64_t raw, int level, Iova) const
     {
@@ -220,5 +238,7 @@ private:
     }
 };
 static_assert(UpdatingFormat<SecondStage<Iova>> && UpdatingFormat<FirstStage<Ipa>>);
+static_assert(TableKeepingFormat<SecondStage<Iova>> &&
+              TableKeepingFormat<FirstStage<Gpa>>);
 
 }  // namespace iommu::vtd

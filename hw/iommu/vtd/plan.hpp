@@ -73,6 +73,7 @@ static_assert(sizeof(PlanHead) == 32);
 
 struct Plan {
     PlanHead head{};
+    std::uint64_t serial = 0;  // WalkKey::new_context(), of this reading
     Gpa first_root{};
     Gpa second_root{};
     std::uint32_t requester = 0;  // source-id, and the PASID this plan is for

@@ -8,6 +8,7 @@
 
 #include "hw/iommu/vtd/blocks.hpp"
 #include "hw/iommu/vtd/plan_formats.hpp"
+#include "hw/iommu/vtd/requester.hpp"
 #include "hw/iommu/vtd/translator.hpp"
 
 namespace iommu::vtd {
@@ -187,21 +188,69 @@ Grounds Translator::grounds_of(const WalkError<Error>& error, Gpa physical) cons
     return error.why == WalkFault::OutOfRange ? Grounds::configuration(ram) : Grounds{};
 }
 
-Expected<Translator::Mapped, Translator::Unmapped>
-Translator::walk_plan(const Plan& plan, const Transaction& access)
+template <typename Output>
+Translator::Mapped Translator::mapped_by(const Transaction& access,
+                                         const Leaf<Output>& leaf)
+{
+    Mapped out;
+    out.mapping.input = access.address.value;
+    out.mapping.output = out.output = leaf.output.value;
+    out.mapping.log2size = leaf.log2size;
+    out.allowed = leaf.allowed;
+    // A first stage's entries have no traits.
+    out.transient = (leaf.traits & SecondStage<Iova>::transient) != 0;
+    return out;
+}
+
+template <typename Format>
+bool Translator::nearby_in(const Transaction& access, const WalkKey& key, Mapped& out)
+{
+    auto* table = LastTables<Format>::find(key, access.address);
+    Leaf<Gpa> leaf;
+    std::uint64_t raw = 0;
+    if (table == nullptr || !table->find(access.address, needed(access), leaf, raw)) {
+        return false;
+    }
+    out = mapped_by(access, leaf);
+    auto* around = table->around(access.address, raw, leaf);
+    if (around != nullptr) {
+        for (auto& output : around->output) {
+            // VT-d 3.15: nothing translates to an interrupt.
+            output = is_interrupt_address(output) ? Neighbours::unlike : output;
+        }
+        out.neighbours = around;
+    }
+    return true;
+}
+
+bool Translator::nearby(const Plan& plan, const Transaction& access, const WalkKey& key,
+                        Mapped& out)
 {
     switch (plan.head.kind()) {
     case PlanKind::FirstStage:
-        return walk_first(plan, access);
-    case PlanKind::Nested:
-        return walk_nested(plan, access);
+        return nearby_in<FirstStage<Gpa>>(access, key, out);
+    case PlanKind::SecondStage:
+        return nearby_in<SecondStage<Iova>>(access, key, out);
     default:
-        return walk_second(plan, access);
+        return false;  // Nested: a first stage's tables are the second's to find
     }
 }
 
 Expected<Translator::Mapped, Translator::Unmapped>
-Translator::walk_second(const Plan& plan, const Transaction& t)
+Translator::walk_plan(const Plan& plan, const Transaction& access, const WalkKey& key)
+{
+    switch (plan.head.kind()) {
+    case PlanKind::FirstStage:
+        return walk_first(plan, access, key);
+    case PlanKind::Nested:
+        return walk_nested(plan, access);
+    default:
+        return walk_second(plan, access, key);
+    }
+}
+
+Expected<Translator::Mapped, Translator::Unmapped>
+Translator::walk_second(const Plan& plan, const Transaction& t, const WalkKey& key)
 {
     TableReader reader(memory_);
     const auto format = second_stage<Iova>(plan, configuration_);
@@ -221,17 +270,12 @@ Translator::walk_second(const Plan& plan, const Transaction& t)
                           fetch ? FaultReason::SmExecuteDenied : denied(true, t.access));
         return Unexpected{Unmapped{reason, grounds}};
     }
-    Mapped out;
-    out.mapping.input = t.address.value;
-    out.mapping.output = out.output = leaf->output.value;
-    out.mapping.log2size = leaf->log2size;
-    out.allowed = leaf->allowed;
-    out.transient = (leaf->traits & SecondStage<Iova>::transient) != 0;
-    return out;
+    LastTables<SecondStage<Iova>>::keep(key, t.address, format, *leaf, memory_.ram());
+    return mapped_by(t, *leaf);
 }
 
 Expected<Translator::Mapped, Translator::Unmapped>
-Translator::walk_first(const Plan& plan, const Transaction& t)
+Translator::walk_first(const Plan& plan, const Transaction& t, const WalkKey& key)
 {
     PlainReader reader{TableReader(memory_), plan.first_root};
     const auto format = first_stage<Gpa>(plan, configuration_.haw_bits());
@@ -241,12 +285,8 @@ Translator::walk_first(const Plan& plan, const Transaction& t)
         return Unexpected{
             Unmapped{explain_first(format, reader, t, leaf.error()), grounds}};
     }
-    Mapped out;
-    out.mapping.input = t.address.value;
-    out.mapping.output = out.output = leaf->output.value;
-    out.mapping.log2size = leaf->log2size;
-    out.allowed = leaf->allowed;
-    return out;
+    LastTables<FirstStage<Gpa>>::keep(key, t.address, format, *leaf, memory_.ram());
+    return mapped_by(t, *leaf);
 }
 
 Expected<Translator::Mapped, Translator::Unmapped>
@@ -276,15 +316,12 @@ Translator::walk_nested(const Plan& plan, const Transaction& t)
                                  : Grounds{}}};
     }
     // The piece both stages map alike; invalidating any address of either block ends it.
-    Mapped out;
-    out.mapping.input = t.address.value;
-    out.mapping.output = out.output = outer->output.value;
+    auto out = mapped_by(t, *outer);
     out.mapping.log2size = std::min(inner->log2size, outer->log2size);
     out.mapping.outer_log2size = inner->log2size;
     out.mapping.inner_log2size = outer->log2size;
     out.mapping.inner_input = inner->output.value;
     out.allowed = inner->allowed & outer->allowed;
-    out.transient = (outer->traits & SecondStage<Ipa>::transient) != 0;
     return out;
 }
 

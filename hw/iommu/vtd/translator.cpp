@@ -117,11 +117,25 @@ Stream::Result Translator::translate_slowly(Requester& r, const Transaction& acc
         }
         return answer(head, asked, t, hit, out);
     }
-    const auto mapped = walk_plan(plan, t);
-    if (!mapped) {
-        return refuse(asked, t, mapped.error(), head.has(PlanHead::muted));
+    return walk_through(plan, ticket, asked, t, out);
+}
+
+// What no cache answers.
+Stream::Result Translator::walk_through(const Plan& plan, Tlb::Ticket ticket,
+                                        const Asked& asked, const Transaction& t,
+                                        Translation& out)
+{
+    const auto key = walk_key(plan, ticket);
+    Mapped mapped;
+    if (!nearby(plan, t, key, mapped)) {
+        const auto walked = walk_plan(plan, t, key);
+        if (!walked) {
+            return refuse(asked, t, walked.error(), plan.head.has(PlanHead::muted));
+        }
+        mapped = *walked;
     }
-    return answer(head, asked, t, keep(ticket, head, *mapped, t.access), out);
+    out.neighbours = mapped.neighbours;
+    return answer(plan.head, asked, t, keep(ticket, plan.head, mapped, t.access), out);
 }
 
 Tlb::Hit Translator::keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
@@ -218,6 +232,7 @@ Expected<Plan, Translator::Refusal> Translator::resolve(const Requester& r,
         return fetched;
     }
     plan = *fetched;
+    plan.serial = WalkKey::new_context();
     plan.requester = static_cast<std::uint32_t>(r.id);
     if (substream.present) {
         plan.pasid = substream.value;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "hw/iommu/common/last_tables.hpp"
 #include "hw/iommu/common/pieces.hpp"
 #include "hw/iommu/common/seqlock.hpp"
 #include "hw/iommu/common/table_reader.hpp"
@@ -110,6 +111,7 @@ private:
         Rights allowed{};
         std::uint64_t output = 0;
         bool transient = false;  // TM of the second stage's entry
+        const Neighbours* neighbours = nullptr;
     };
     using Counter = std::atomic<std::uint32_t>;
 
@@ -123,11 +125,27 @@ private:
     bool decode_second_stage(Plan& plan, AddressWidth width, Gpa root) const;
     bool in_reach(Gpa table) const;
 
-    // stages.cpp: from a plan and an access to a mapping.
-    Expected<Mapped, Unmapped> walk_plan(const Plan& plan, const Transaction& access);
-    Expected<Mapped, Unmapped> walk_first(const Plan& plan, const Transaction& access);
-    Expected<Mapped, Unmapped> walk_second(const Plan& plan, const Transaction& access);
+    // stages.cpp: from a plan and an access to a mapping.  For `key` the last table of
+    // the walk is kept.
+    Expected<Mapped, Unmapped> walk_plan(const Plan& plan, const Transaction& access,
+                                         const WalkKey& key = {});
+    Expected<Mapped, Unmapped> walk_first(const Plan& plan, const Transaction& access,
+                                          const WalkKey& key);
+    Expected<Mapped, Unmapped> walk_second(const Plan& plan, const Transaction& access,
+                                           const WalkKey& key);
     Expected<Mapped, Unmapped> walk_nested(const Plan& plan, const Transaction& access);
+    // What walk_plan() would find, by a table that a walk of this thread just ended in.
+    // False: to be walked for.
+    static bool nearby(const Plan& plan, const Transaction& access, const WalkKey& key,
+                       Mapped& out);
+    template <typename Format>
+    static bool nearby_in(const Transaction& access, const WalkKey& key, Mapped& out);
+    template <typename Output>
+    static Mapped mapped_by(const Transaction& access, const Leaf<Output>& leaf);
+    WalkKey walk_key(const Plan& plan, Tlb::Ticket ticket) const
+    {
+        return WalkKey::of(configuration_.tlb ? plan.serial : 0, ticket, memory_.ram());
+    }
     template <typename Error>
     Grounds grounds_of(const WalkError<Error>& error, Gpa physical) const;
     // Appends what the second stage maps in `span`.  False: gave up.
@@ -138,6 +156,8 @@ private:
     bool hit(const Requester& r, const Transaction& access, Translation& out) const;
     Stream::Result translate_slowly(Requester& r, const Transaction& access,
                                     Translation& out);
+    Stream::Result walk_through(const Plan& plan, Tlb::Ticket ticket, const Asked& asked,
+                                const Transaction& access, Translation& out);
     Stream::Result answer(const PlanHead& plan, const Asked& asked,
                           const Transaction& access, const Tlb::Hit& hit,
                           Translation& out);

@@ -57,6 +57,22 @@ TEST(Introspect_WalkCached, OfALegacyUnitStandsBesideTheEntries)
     EXPECT_EQ(b.read(0x4000'0010).t.output, Gpa{0x60'0010});
 }
 
+TEST(Introspect_WalkCached, OfTablesThatWereTakenAwayIsSeenInTheLastOfThem)
+{
+    Legacy b;
+    ASSERT_TRUE(b.read(0x4000'0000).ok);
+    EXPECT_TRUE(has(walk(b), R"({"cache":"this thread's last tables","differs":false,)"
+                             R"("descriptor":"0x500003",)"))
+        << walk(b);
+    b.put(0x12000, {0});
+    const auto told = walk(b);
+    EXPECT_TRUE(has(told, R"({"cache":"this thread's last tables","differs":true)"))
+        << told;
+    EXPECT_EQ(walk(b), told);  // looking changes nothing
+    b.flush();
+    EXPECT_FALSE(has(walk(b), "last tables"));
+}
+
 TEST(Introspect_WalkCached, OfAContextEntryThatChangedSaysSo)
 {
     Legacy b;
