@@ -29,12 +29,17 @@ NTSTATUS WDM_CALL DetachDeviceEx(PIOMMU_DMA_DEVICE DmaDevice)
     if (DmaDevice == nullptr) {
         return STATUS_INVALID_PARAMETER_1;
     }
-    const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
-    if (DmaDevice->binding == nullptr) {
-        return mutant(Mutant::DetachUnattachedOk) ? STATUS_SUCCESS
-                                                  : STATUS_INVALID_PARAMETER_1;
+    Binding* binding = nullptr;
+    {
+        const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
+        binding = DmaDevice->binding;
+        if (binding == nullptr) {
+            return mutant(Mutant::DetachUnattachedOk) ? STATUS_SUCCESS
+                                                      : STATUS_INVALID_PARAMETER_1;
+        }
+        s.detach(binding);
     }
-    s.detach(DmaDevice->binding);
+    s.destroy(binding);
     return STATUS_SUCCESS;
 }
 
@@ -109,6 +114,31 @@ NTSTATUS WDM_CALL AttachDevice(PIOMMU_DMA_DOMAIN Domain,
     return status;
 }
 
+// The attachment of which DetachDevice speaks.
+static NTSTATUS find_v1(const System& s, const IOMMU_DMA_DOMAIN* domain,
+                        const Function* f, ULONG id, Binding*& binding)
+{
+    if (f == nullptr || f->bindings == nullptr) {
+        return STATUS_INVALID_PARAMETER_2;
+    }
+    const bool multi = multi_stream(s, f);
+    if (!multi && id != 0 && !mutant(Mutant::V1BaseUnchecked)) {
+        return STATUS_INVALID_PARAMETER_3;
+    }
+    const auto input = multi ? id : f->ids.first;
+    binding = binding_of(f, input);
+    if (binding == nullptr) {
+        return STATUS_INVALID_PARAMETER_2;
+    }
+    if (binding->domain != domain) {
+        return STATUS_INVALID_PARAMETER_1;
+    }
+    if (binding->first_input != input && !mutant(Mutant::V1DetachAnyId)) {
+        return STATUS_INVALID_PARAMETER_3;
+    }
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS WDM_CALL DetachDevice(PIOMMU_DMA_DOMAIN Domain,
                                PDEVICE_OBJECT PhysicalDeviceObject, ULONG InputMappingId)
 {
@@ -117,29 +147,21 @@ NTSTATUS WDM_CALL DetachDevice(PIOMMU_DMA_DOMAIN Domain,
     if (Domain == nullptr) {
         return STATUS_INVALID_PARAMETER_1;
     }
-    const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
-    auto* function = s.find_function(PhysicalDeviceObject);
-    if (function == nullptr || function->bindings == nullptr) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    const bool multi = multi_stream(s, function);
-    if (!multi && InputMappingId != 0 && !mutant(Mutant::V1BaseUnchecked)) {
-        return STATUS_INVALID_PARAMETER_3;
-    }
-    const auto input = multi ? InputMappingId : function->ids.first;
-    auto* binding = binding_of(function, input);
-    if (binding == nullptr) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    if (binding->domain != Domain) {
-        return STATUS_INVALID_PARAMETER_1;
-    }
-    if (binding->first_input != input && !mutant(Mutant::V1DetachAnyId)) {
-        return STATUS_INVALID_PARAMETER_3;
+    Function* function = nullptr;
+    Binding* binding = nullptr;
+    {
+        const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
+        function = s.find_function(PhysicalDeviceObject);
+        const auto status = find_v1(s, Domain, function, InputMappingId, binding);
+        if (!NT_SUCCESS(status)) {
+            return status;
+        }
+        s.detach(binding);
     }
     const bool v1 = binding->device == nullptr;
-    s.detach(binding);
+    s.destroy(binding);
     if (v1) {
+        const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
         s.release_function(function);
     }
     return STATUS_SUCCESS;

@@ -113,6 +113,18 @@ void System::fault(const Fault& f)
     p.bug_check(p.context, WDM_BUG_CHECK_DMA_VIOLATION, parameters);
 }
 
+static Binding* next_pending(const System& s)
+{
+    for (auto* f = s.functions; f != nullptr; f = f->next) {
+        for (auto* b = f->bindings; b != nullptr; b = b->next_in_function) {
+            if (b->pending && b->reporting) {
+                return b;
+            }
+        }
+    }
+    return nullptr;
+}
+
 void System::deliver_faults()
 {
     for (;;) {
@@ -122,21 +134,14 @@ void System::deliver_faults()
         {
             const Guard guard(platform, faults, HIGH_LEVEL);
             work_queued = false;
-            for (auto* f = functions; f != nullptr && ready == nullptr; f = f->next) {
-                for (auto* b = f->bindings; b != nullptr; b = b->next_in_function) {
-                    if (b->pending && b->reporting) {
-                        ready = b;
-                        information = b->information;
-                        handler = b->handler;
-                        break;
-                    }
-                }
-            }
+            // Whoever is delivering looks again when the handler has returned.
+            ready = delivering == nullptr ? next_pending(*this) : nullptr;
             if (ready == nullptr) {
                 return;
             }
-            // Nobody detaches, or disables and returns, until the handler has.
-            __atomic_store_n(&delivering, true, __ATOMIC_RELEASE);
+            information = ready->information;
+            handler = ready->handler;
+            __atomic_store_n(&delivering, ready, __ATOMIC_RELEASE);
         }
         if (mutant(Mutant::HandlerAtDispatch)) {
             platform.raise(DISPATCH_LEVEL);
@@ -149,11 +154,40 @@ void System::deliver_faults()
         }
         const Guard guard(platform, faults, HIGH_LEVEL);
         ready->pending = false;
-        __atomic_store_n(&delivering, false, __ATOMIC_RELEASE);
+        __atomic_store_n(&delivering, static_cast<Binding*>(nullptr), __ATOMIC_RELEASE);
     }
 }
 
-// V1.  For anything but a multi-stream ACPI device the base is 0.
+void System::await_handler(const Binding* binding) const
+{
+    while (__atomic_load_n(&delivering, __ATOMIC_ACQUIRE) == binding) {
+        platform.pause();
+    }
+}
+
+// The attachment that begins with this id.  For anything but a multi-stream ACPI device
+// the base is 0.
+static NTSTATUS find_binding(const System& s, PDEVICE_OBJECT pdo, ULONG base,
+                             Binding*& binding)
+{
+    const auto* function = s.find_function(pdo);
+    if (function == nullptr || function->bindings == nullptr) {
+        return STATUS_INVALID_PARAMETER_1;
+    }
+    const bool multi = s.platform.arm64() && function->identity.kind == WDM_DEVICE_ACPI;
+    if (!multi && base != 0) {
+        return STATUS_INVALID_PARAMETER_2;
+    }
+    const auto first = multi ? base : function->ids.first;
+    for (auto* b = function->bindings; b != nullptr; b = b->next_in_function) {
+        if (b->first_input == first) {
+            binding = b;
+        }
+    }
+    return binding == nullptr ? STATUS_INVALID_PARAMETER_2 : STATUS_SUCCESS;
+}
+
+// V1.
 NTSTATUS WDM_CALL SetDeviceFaultReporting(PDEVICE_OBJECT PhysicalDeviceObject,
                                           ULONG InputMappingIdBase, BOOLEAN Enable,
                                           PDEVICE_FAULT_CONFIGURATION FaultConfig)
@@ -161,29 +195,17 @@ NTSTATUS WDM_CALL SetDeviceFaultReporting(PDEVICE_OBJECT PhysicalDeviceObject,
     auto& s = *system();
     require_irql(s, "SetDeviceFaultReporting", PASSIVE_LEVEL);
     const bool enable = Enable != FALSE;
-    Guard guard(s.platform, s.lifecycle, APC_LEVEL);
-    auto* function = s.find_function(PhysicalDeviceObject);
-    if (function == nullptr || function->bindings == nullptr) {
-        return STATUS_INVALID_PARAMETER_1;
-    }
-    const bool multi = s.platform.arm64() && function->identity.kind == WDM_DEVICE_ACPI;
-    if (!multi && InputMappingIdBase != 0) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    const auto base = multi ? InputMappingIdBase : function->ids.first;
     Binding* binding = nullptr;
-    for (auto* b = function->bindings; b != nullptr; b = b->next_in_function) {
-        if (b->first_input == base) {
-            binding = b;
-        }
-    }
-    if (binding == nullptr) {
-        return STATUS_INVALID_PARAMETER_2;
-    }
-    if (enable && (FaultConfig == nullptr || FaultConfig->FaultHandler == nullptr)) {
-        return STATUS_INVALID_PARAMETER_4;
-    }
     {
+        const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
+        const auto status =
+            find_binding(s, PhysicalDeviceObject, InputMappingIdBase, binding);
+        if (!NT_SUCCESS(status)) {
+            return status;
+        }
+        if (enable && (FaultConfig == nullptr || FaultConfig->FaultHandler == nullptr)) {
+            return STATUS_INVALID_PARAMETER_4;
+        }
         const Guard at_interrupt(s.platform, s.faults, HIGH_LEVEL);
         binding->reporting = enable || mutant(Mutant::DisableIgnored);
         if (mutant(Mutant::EnableIgnored)) {
@@ -195,8 +217,8 @@ NTSTATUS WDM_CALL SetDeviceFaultReporting(PDEVICE_OBJECT PhysicalDeviceObject,
             binding->pending = false;
         }
     }
-    while (!enable && __atomic_load_n(&s.delivering, __ATOMIC_ACQUIRE)) {
-        s.platform.pause();
+    if (!enable) {
+        s.await_handler(binding);
     }
     return STATUS_SUCCESS;
 }

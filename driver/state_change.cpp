@@ -20,7 +20,7 @@ NTSTATUS add(System& s, IOMMU_DMA_DEVICE* device,
     device->callback = callback;
     device->callback_context = context;
     device->last_reported = s.available_types(*device->function);
-    device->calling = true;
+    __atomic_store_n(&device->calling, true, __ATOMIC_RELAXED);
     change.AvailableDomainTypes = device->last_reported;
     change.PresentFields.AvailableDomainTypes =
         mutant(Mutant::PresentFieldsEmpty) ? 0 : 1;
@@ -80,12 +80,17 @@ NTSTATUS WDM_CALL UnregisterInterfaceStateChangeCallback(
     if (DmaDevice == nullptr) {
         return STATUS_INVALID_PARAMETER_2;
     }
-    {
+    // An invocation on another processor ends first: till then the callback is the
+    // device's, for policy_changed() to call and for nobody to replace.
+    for (;; s.platform.pause()) {
         const Guard guard(s.platform, s.lifecycle, APC_LEVEL);
         const bool other = DmaDevice->callback != StateChangeCallback &&
                            !mutant(Mutant::UnregisterAnyRoutine);
         if (DmaDevice->callback == nullptr || other) {
             return STATUS_UNSUCCESSFUL;
+        }
+        if (__atomic_load_n(&DmaDevice->calling, __ATOMIC_ACQUIRE)) {
+            continue;
         }
         if (!mutant(Mutant::UnregisterDoesNothing)) {
             DmaDevice->callback = nullptr;
@@ -94,12 +99,8 @@ NTSTATUS WDM_CALL UnregisterInterfaceStateChangeCallback(
             const auto& p = s.platform.raw();
             p.dereference(p.context, DmaDevice->function->pdo);
         }
+        return STATUS_SUCCESS;
     }
-    // An invocation on another processor ends before we return.
-    while (__atomic_load_n(&DmaDevice->calling, __ATOMIC_ACQUIRE)) {
-        s.platform.pause();
-    }
-    return STATUS_SUCCESS;
 }
 
 }  // namespace iommu::driver

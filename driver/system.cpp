@@ -288,13 +288,15 @@ void System::detach(Binding* binding)
         const Guard guard(platform, faults, HIGH_LEVEL);
         unlink(function->bindings, binding, &Binding::next_in_function);
     }
-    while (__atomic_load_n(&delivering, __ATOMIC_ACQUIRE)) {
-        platform.pause();
-    }
     unlink(binding->domain->bindings, binding, &Binding::next_in_domain);
     if (binding->device != nullptr) {
         binding->device->binding = nullptr;
     }
+}
+
+void System::destroy(Binding* binding)
+{
+    await_handler(binding);
     platform.destroy(binding);
 }
 
@@ -321,9 +323,10 @@ void System::policy_changed()
             for (auto* d = devices; d != nullptr; d = d->next) {
                 const auto mask = available_types(*d->function);
                 const bool changed = mask != d->last_reported;
-                if (d->callback != nullptr && changed && !d->calling) {
+                if (d->callback != nullptr && changed &&
+                    !__atomic_load_n(&d->calling, __ATOMIC_ACQUIRE)) {
                     d->last_reported = mask;
-                    d->calling = true;
+                    __atomic_store_n(&d->calling, true, __ATOMIC_RELAXED);
                     change.AvailableDomainTypes = mask;
                     device = d;
                     break;

@@ -60,7 +60,7 @@ struct _IOMMU_DMA_DEVICE {
     PIOMMU_INTERFACE_STATE_CHANGE_CALLBACK callback = nullptr;
     void* callback_context = nullptr;
     ULONG last_reported = 0;
-    bool calling = false;
+    bool calling = false;  // an invocation has not returned; the callback stays till then
     IOMMU_DMA_DEVICE* next = nullptr;
 };
 
@@ -125,6 +125,11 @@ public:
     void detach(Binding* binding);
     void rebind(IOMMU_DMA_DOMAIN* domain);
 
+    // Without `lifecycle`, which a fault handler may be about to take: what was detached
+    // goes, when its handler has returned.
+    void destroy(Binding* binding);
+    void await_handler(const Binding* binding) const;
+
     void policy_changed();
     void deliver_faults();
 
@@ -141,7 +146,7 @@ public:
     std::uint8_t* pasids = nullptr;  // one byte each, [1, 1 << pasid_bits)
     std::uint64_t pasid_count = 0;
     bool work_queued = false;
-    bool delivering = false;
+    Binding* delivering = nullptr;  // whose handler is running; guarded by `faults`
 };
 
 // The instance the exported functions act on.
