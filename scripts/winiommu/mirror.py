@@ -14,6 +14,8 @@ from . import packages, paths, ui
 
 APT = pathlib.Path("/etc/apt")
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# What apt says of a file that the index names and the mirror lacks.
+_ABSENT = re.compile(r"^Err:\d+ .*\n +404 ", re.MULTILINE)
 _ONE_LINE = re.compile(r"^(deb|deb-src)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)$")
 
 
@@ -119,9 +121,17 @@ class Suite:
         """Downloads the files of one version into a directory; apt verifies them."""
         what = (["source", "--download-only", "--only-source"] if self.kind == "deb-src"
                 else ["download"])
-        ui.run(["apt-get", *self.options, "-q", *what, f"{package}={version}"],
-               f"download {package} {version}", paths.LOGS / f"download-{package}.log", cwd=into,
-               timeout=1800, next_step="see that the mirror is reachable, then run again")
+        log = paths.LOGS / f"download-{package}-{self.name}.log"
+        try:
+            ui.run(["apt-get", *self.options, "-q", *what, f"{package}={version}"],
+                   f"download {package} {version}", log, cwd=into,
+                   timeout=1800, next_step="see that the mirror is reachable, then run again")
+        except ui.Error as error:
+            if _ABSENT.search(paths.read(log) or ""):
+                raise ui.Error(f"{self.name} lists {package} {version}, but the mirror does not have "
+                               "its files (404 Not Found)",
+                               "run again when the mirror is complete, or choose another mirror") from error
+            raise
 
 
 class _VersionKey:

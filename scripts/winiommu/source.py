@@ -89,7 +89,7 @@ def _download(series, into):
     raise ui.Error(f"QEMU {series} is not to be had from this machine's mirror: "
                    + "; ".join(failures),
                    "see that the mirror in your apt configuration is reachable; or use another "
-                   f"series ({', '.join(SUITES)}) or --qemu-src DIR")
+                   f"series ({', '.join(one for one in SUITES if one != series)}) or --qemu-src DIR")
 
 
 def _unpack(series):

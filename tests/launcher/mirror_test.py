@@ -3,8 +3,9 @@
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
-from winiommu import mirror, ui
+from winiommu import mirror, paths, ui
 
 LIST = """\
 # deb http://commented.example/debian bookworm main
@@ -95,6 +96,30 @@ class Apt(unittest.TestCase):
         with self.assertRaises(ui.Error) as caught:
             mirror.address("bookworm", self.apt / "absent")
         self.assertNotIn("\n", caught.exception.what)
+
+
+class Download(unittest.TestCase):
+    def said(self, output):
+        """What a download that fails with this output is said to be."""
+        def run(argv, title, log, **options):
+            paths.write(log, output)
+            raise ui.Error(f"{title}: apt-get failed with status 100; output in {log}", "try again")
+        with tempfile.TemporaryDirectory() as scratch, mock.patch.object(ui, "run", run), \
+             mock.patch.object(paths, "LOGS", pathlib.Path(scratch)):
+            with self.assertRaises(ui.Error) as caught:
+                mirror.Suite("trixie", "deb-src", scratch).download("qemu", "1:11.1.3+ds-1", scratch)
+        return caught.exception.what
+
+    def test_files_that_are_listed_and_not_there_are_said_to_be_missing(self):
+        output = ("Need to get 39.4 MB of source archives.\n"
+                  "Err:1 http://one.example/debian trixie/main qemu 1:11.1.3+ds-1 (dsc)\n  404  Not Found [IP: 192.0.2.1 80]\n"
+                  "E: Failed to fetch some archives.\n")
+        self.assertEqual(self.said(output), "trixie lists qemu 1:11.1.3+ds-1, but the mirror does not have its files "
+                                            "(404 Not Found)")
+
+    def test_another_failure_is_told_as_it_is(self):
+        for output in ("", "Err:1 http://one.example/debian trixie/main qemu (dsc)\n  Could not connect\nE: 404 of them\n"):
+            self.assertIn("apt-get failed with status 100", self.said(output))
 
 
 class Versions(unittest.TestCase):
