@@ -48,6 +48,8 @@ private:
 
 class Answers : public ::WiStream {
 public:
+    static constexpr std::uint32_t keeps_nothing = UINT32_MAX;
+
     enum class Kept : std::uint8_t { No, Yes };
 
     // How many threads can keep answers at once; the others ask the device each time.
@@ -61,11 +63,7 @@ public:
 
 private:
     static constexpr unsigned page_shift = 12, widest_shift = 39;
-    static constexpr std::uint64_t keeps_nothing = ~std::uint64_t{0};
-
     unsigned fit_block_size(unsigned log2size);
-    static void add_neighbours(std::uint64_t (&pieces)[WI_ANSWER_PIECES],
-                               std::uint64_t like, const Neighbours& around);
 
     // How many answers in a row were of larger blocks than `shift` says.
     std::atomic<std::uint32_t> larger_{0};

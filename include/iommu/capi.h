@@ -10,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "iommu/capi_acpi.h"
+#include "iommu/capi_answers.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct WiIommu WiIommu;   /* a device: SMMUv3 or VT-d */
-typedef struct WiStream WiStream; /* one requester behind it */
+typedef struct WiIommu WiIommu; /* a device: SMMUv3 or VT-d */
 
 /* See iommu/host.hpp for what each means.  int results: 0 done, -1 external abort. */
 struct WiBlock;
@@ -112,8 +114,8 @@ const char* wi_iommu_load(WiIommu* iommu, const void* state, size_t size);
  */
 char* wi_iommu_ask(WiIommu* iommu, const char* topic, const char* arguments, bool* good);
 /*
- * Sets "fault-action" to "record", "stop" or "off", or "fault-filter".  NULL, or a line as
- * above: then nothing has changed.
+ * Sets "fault-action" to "record", "stop" or "off", or "fault-filter".  NULL, or a line
+ * as above: then nothing has changed.
  */
 char* wi_iommu_adjust(WiIommu* iommu, const char* option, const char* value);
 
@@ -138,12 +140,6 @@ enum {
     WI_TRANSLATED = 1u << 5, /* to a system address, past the IOMMU */
     WI_RAM_ONLY = 1u << 6,   /* wait for nobody; -1 when no RAM is there */
 };
-
-typedef struct WiTranslation {
-    uint64_t output; /* of the input address itself */
-    uint64_t mask;   /* of the block around it that maps alike: size - 1 */
-    bool read, write;
-} WiTranslation;
 
 WiStream* wi_iommu_stream(WiIommu* iommu, uint32_t id, void* cookie);
 
@@ -176,88 +172,6 @@ char* wi_iommu_findings(WiIommu* iommu);
 void wi_iommu_settle(WiIommu* iommu);
 /* The same, and the end of the record. */
 void wi_iommu_finish(WiIommu* iommu);
-
-/*
- * A thread's last answers, so that the next access to a page needs no call.  Filled by
- * the core (iommu/answers.hpp), read below by the same thread; nobody else looks inside,
- * so nothing here is atomic but the epoch.
- *
- * A line holds WI_ANSWER_PIECES neighbouring blocks of one size, of one stream, of one
- * epoch.  Heads and pieces lie apart: 65,536 pages are half a megabyte of pieces.
- */
-#define WI_ANSWER_LINES 4096u
-#define WI_ANSWER_PIECES 16u
-
-typedef struct WiAnswers {
-    struct {
-        uint64_t stream; /* WiStream.number; 0: nothing was kept here yet */
-        uint64_t epoch;  /* of the device: older answers are dead */
-        uint64_t input;  /* address >> (shift + 4) << 6 | shift */
-    } head[WI_ANSWER_LINES];
-    /* What the block maps to, and the bits below; 0: not kept. */
-    uint64_t piece[WI_ANSWER_LINES][WI_ANSWER_PIECES];
-} WiAnswers;
-
-struct WiStream {
-    uint64_t number;       /* never used twice in a process; UINT64_MAX: keeps nothing */
-    const uint64_t* epoch; /* of the device */
-    uint32_t spread;       /* where in the lines this stream's begin */
-    uint8_t shift; /* log2 of the block size its answers are kept by, at least 12 */
-};
-
-/* The calling thread's; one that is always empty until the first answer is kept. */
-extern __thread WiAnswers* wi_answers;
-
-#define WI_ANSWER_SIZE                                                                   \
-    0x3fu /* log2 of the block's size; 63 for all of the address space */
-#define WI_ANSWER_READ (1u << 6)
-#define WI_ANSWER_WRITE (1u << 7)
-#define WI_ANSWER_WAS_READ (1u << 8) /* the kinds of access this was the answer to: */
-#define WI_ANSWER_WRITTEN (1u << 9)  /* reads, and next to it writes */
-
-/* What holds the answer to the same question asked before, or 0: it must be asked again.
- */
-static inline uint64_t wi_stream_recall_piece(const WiStream* stream, uint64_t address,
-                                              bool write)
-{
-    const WiAnswers* answers = wi_answers;
-    const unsigned shift = __atomic_load_n(&stream->shift, __ATOMIC_RELAXED);
-    const uint64_t block = address >> shift;
-    const uint64_t region = block / WI_ANSWER_PIECES;
-    const uint64_t line = (region + stream->spread) % WI_ANSWER_LINES;
-    const uint64_t piece = answers->piece[line][block % WI_ANSWER_PIECES];
-    const uint64_t kind = (uint64_t)WI_ANSWER_WAS_READ << write;
-
-    /* All at once: nothing waits for a comparison that nearly always succeeds. */
-    if ((answers->head[line].stream ^ stream->number) |
-        (answers->head[line].epoch ^ __atomic_load_n(stream->epoch, __ATOMIC_ACQUIRE)) |
-        (answers->head[line].input ^ (region << 6 | shift)) | (~piece & kind)) {
-        return 0;
-    }
-    return piece;
-}
-
-static inline uint64_t wi_answer_mask(uint64_t piece)
-{
-    return UINT64_MAX >> (64 - (piece & WI_ANSWER_SIZE));
-}
-
-static inline bool wi_stream_recall(const WiStream* stream, uint64_t address, bool write,
-                                    WiTranslation* out)
-{
-    const uint64_t piece = wi_stream_recall_piece(stream, address, write);
-    uint64_t mask;
-
-    if (piece == 0) {
-        return false;
-    }
-    mask = wi_answer_mask(piece);
-    out->output = (piece & ~mask) | (address & mask);
-    out->mask = mask;
-    out->read = piece & WI_ANSWER_READ;
-    out->write = piece & WI_ANSWER_WRITE;
-    return true;
-}
 
 /* wi_stream_translate without looking at the last answers. */
 bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
@@ -371,173 +285,6 @@ void wi_dma_ats_changed(WiDma* dma, unsigned log2_pages);
 /* As wi_iommu_save and wi_iommu_load. */
 void* wi_dma_save(const WiDma* dma, size_t* size);
 const char* wi_dma_load(WiDma* dma, const void* state, size_t size);
-
-/*
- * ACPI tables of the devices above; see iommu/acpi.hpp for what each field means.  Counts
- * of 0 allow NULL.  Each builder returns malloc'ed bytes (*size of them, checksum
- * included) which the caller frees, or NULL and one line in *error: what is wrong and how
- * to mend it, valid until this thread's next call of a builder.
- */
-typedef struct WiAcpiIds {
-    char oem_id[6], oem_table_id[8];
-    uint32_t oem_revision;
-} WiAcpiIds;
-
-#define WI_ACPI_NONE UINT32_MAX /* "no SMMU", "no proximity domain", "no MSI" */
-
-typedef struct WiIortSmmuv3 {
-    uint64_t base;
-    uint32_t event_gsiv, pri_gsiv, gerror_gsiv, sync_gsiv; /* 0: none */
-    bool coherent;
-    uint32_t msi_device_id;    /* or WI_ACPI_NONE */
-    uint32_t proximity_domain; /* or WI_ACPI_NONE */
-    uint32_t stream_ids;       /* 1 << sid_bits */
-    uint32_t device_id_base;
-} WiIortSmmuv3;
-
-typedef struct WiIortBuses {
-    uint8_t first, last;
-    uint32_t smmu; /* index into WiIort.smmus */
-} WiIortBuses;
-
-typedef struct WiIortRootComplex {
-    uint32_t segment, device_id_base;
-    bool ats, pri;
-    uint8_t pasid_bits, address_bits;
-    const WiIortBuses* behind;
-    size_t behind_count;
-} WiIortRootComplex;
-
-typedef struct WiIortIds {
-    uint32_t input, count, output;
-    uint32_t smmu; /* index, or WI_ACPI_NONE: straight to the ITS */
-} WiIortIds;
-
-typedef struct WiIortComponent {
-    const char* path;
-    uint8_t address_bits, pasid_bits;
-    bool coherent;
-    const WiIortIds* ids;
-    size_t id_count;
-} WiIortComponent;
-
-typedef struct WiMemoryRange {
-    uint64_t base, size;
-} WiMemoryRange;
-
-typedef struct WiIortReserved {
-    bool remap_permitted, privileged;
-    const WiMemoryRange* ranges;
-    size_t range_count;
-    uint32_t smmu, first_stream, streams;
-} WiIortReserved;
-
-typedef struct WiIort {
-    WiAcpiIds ids;
-    const uint32_t* its; /* MADT GIC ITS ids */
-    size_t its_count;
-    const WiIortSmmuv3* smmus;
-    size_t smmu_count;
-    const WiIortRootComplex* root_complexes;
-    size_t root_complex_count;
-    const WiIortComponent* components;
-    size_t component_count;
-    const WiIortReserved* reserved;
-    size_t reserved_count;
-} WiIort;
-
-void* wi_acpi_iort(const WiIort* iort, size_t* size, const char** error);
-
-typedef struct WiPciHop {
-    uint8_t device, function;
-} WiPciHop;
-
-enum { /* WiDmarScope.type, VT-d 8.3.1 */
-       WI_SCOPE_ENDPOINT = 1,
-       WI_SCOPE_SUB_HIERARCHY = 2,
-       WI_SCOPE_IOAPIC = 3,
-       WI_SCOPE_HPET = 4,
-       WI_SCOPE_NAMESPACE_DEVICE = 5,
-};
-
-typedef struct WiDmarScope {
-    uint8_t type, enumeration_id, start_bus;
-    const WiPciHop* path;
-    size_t hops;
-} WiDmarScope;
-
-typedef struct WiDmarUnit {
-    uint16_t segment;
-    uint64_t base;
-    uint8_t log2_pages;
-    bool include_pci_all;
-    const WiDmarScope* scopes;
-    size_t scope_count;
-} WiDmarUnit;
-
-typedef struct WiDmarReserved {
-    uint16_t segment;
-    WiMemoryRange range;
-    const WiDmarScope* scopes;
-    size_t scope_count;
-} WiDmarReserved;
-
-typedef struct WiDmarAtsr {
-    uint16_t segment;
-    const WiDmarScope* ports; /* none: all ports of the segment */
-    size_t port_count;
-} WiDmarAtsr;
-
-typedef struct WiDmarRhsa {
-    uint64_t base;
-    uint32_t proximity_domain;
-} WiDmarRhsa;
-
-typedef struct WiDmarAndd {
-    uint8_t number;
-    const char* path;
-} WiDmarAndd;
-
-typedef struct WiDmarSatc {
-    uint16_t segment;
-    bool atc_required;
-    const WiDmarScope* scopes;
-    size_t scope_count;
-} WiDmarSatc;
-
-typedef struct WiDmar {
-    WiAcpiIds ids;
-    uint8_t host_address_bits;
-    bool interrupt_remapping, x2apic_opt_out, dma_control_opt_in;
-    const WiDmarUnit* units;
-    size_t unit_count;
-    const WiDmarReserved* reserved;
-    size_t reserved_count;
-    const WiDmarAtsr* ats_ports;
-    size_t ats_port_count;
-    const WiDmarRhsa* affinities;
-    size_t affinity_count;
-    const WiDmarAndd* named_devices;
-    size_t named_device_count;
-    const WiDmarSatc* integrated_caches;
-    size_t integrated_cache_count;
-} WiDmar;
-
-void* wi_acpi_dmar(const WiDmar* dmar, size_t* size, const char** error);
-
-typedef struct WiRootPort {
-    const char* host_bridge; /* absolute path in the namespace, such as \_SB.PCI0 */
-    const char* name;        /* of the port's device below it, up to four characters */
-    bool declare;            /* the machine's own tables have no such device */
-    WiPciHop address;        /* for _ADR, when it is declared */
-    bool hot_plug_in_d3;
-    uint32_t external_facing_uid; /* or WI_ACPI_NONE */
-    uint32_t dma_property_uid;    /* or WI_ACPI_NONE */
-} WiRootPort;
-
-/* An SSDT that gives root ports their _DSD.  A port without a property is an error. */
-void* wi_acpi_root_ports(const WiAcpiIds* ids, const WiRootPort* ports, size_t count,
-                         size_t* size, const char** error);
 
 #ifdef __cplusplus
 }

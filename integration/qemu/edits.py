@@ -165,9 +165,10 @@ def apply(tree, project):
         if _write(tree / path, content):
             changed.append(path)
     # Relative, so that two clones have the same tree and share a compiler cache.
-    # The one header of ours that glue may include is the one it can see.
+    # The one header of ours that glue may include, and its parts, are those it can see.
     for link, to in (("subprojects/winiommu", project),
-                     ("include/iommu/capi.h", project / "include/iommu/capi.h"),
+                     *((f"include/iommu/{part}", project / f"include/iommu/{part}")
+                       for part in ("capi.h", "capi_acpi.h", "capi_answers.h")),
                      ("hw/winiommu/trace-events", project / "hw/misc/trace-events")):
         path = tree / link
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -217,6 +219,110 @@ TEST(Answers, DoNotComeWithNeighboursOfAnotherSize)
     for (std::uint64_t at = 0; at < 0x10'0000; at += 0x1000) {
         EXPECT_EQ(wi_stream_recall(&answers, at, false, &out), at == 0x1'4000) << at;
     }
+}
+
+// Pages that map to pages in a row take no memory but the line's head, wherever the row
+// begins.
+TEST(Answers, OfPagesInARowAreARunInTheHead)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    for (std::uint64_t n = 16; n-- > 0;) {
+        remember(answers, epoch, to(0x2'0000 + n * 4096), page(0x5'3000 + n * 4096));
+    }
+    remember(answers, epoch, to(0x2'7000, Access::Write), page(0x5'a000));
+    const auto& head = wi_answers->head[(2 + answers.spread) % WI_ANSWER_LINES];
+    EXPECT_EQ(head.in_run[false], 0xffff);
+    EXPECT_EQ(head.in_run[true], 1u << 7);
+    EXPECT_EQ(head.run, 0x5'3000u | WI_ANSWER_READ | WI_ANSWER_WRITE | 12);
+}
+
+// A page that leaves the run, and comes back to it: the last answer counts.
+TEST(Answers, OfAPageThatLeavesTheRunAreTheLast)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    remember(answers, epoch, to(0x2'0000), page(0x5'0000));
+    remember(answers, epoch, to(0x2'1000, Access::Write), page(0x5'1000));
+    WiTranslation out;
+    remember(answers, epoch, to(0x2'1000), page(0x9'9000));
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x2'1000, false, &out));
+    EXPECT_EQ(out.output, 0x9'9000u);
+    EXPECT_FALSE(
+        wi_stream_recall(&answers, 0x2'1000, true, &out));  // that was another answer
+    remember(answers, epoch, to(0x2'1000), page(0x5'1000));
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x2'1000, false, &out));
+    EXPECT_EQ(out.output, 0x5'1000u);
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x2'1000, true, &out));
+    // The same output, other rights: not the run's.
+    remember(answers, epoch, to(0x2'1000), {Gpa{0x5'1000}, 0xfff, true, false});
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x2'1000, false, &out));
+    EXPECT_FALSE(out.write);
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x2'0000, false, &out));
+    EXPECT_TRUE(out.write);
+}
+
+// A run that begins below address 0 of what it maps to: only its blocks that exist.
+TEST(Answers, OfARunThatReachesAddressZeroAreRight)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    remember(answers, epoch, to(0x2'5000), page(0));
+    remember(answers, epoch, to(0x2'6000), page(0x1000));
+    WiTranslation out;
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x2'5123, false, &out));
+    EXPECT_EQ(out.output, 0x123u);
+    ASSERT_TRUE(wi_stream_recall(&answers, 0x2'6123, false, &out));
+    EXPECT_EQ(out.output, 0x1123u);
+    EXPECT_FALSE(wi_stream_recall(&answers, 0x2'4123, false, &out));
+}
+
+// Runs, pieces, rights, reads and writes in any order, against a map that never forgets
+// but when the epoch moves on.
+TEST(Answers, AreWhatWasRememberedLastWhateverTheOrder)
+{
+    Epoch epoch;
+    Answers answers(epoch, Answers::Kept::Yes);
+    struct Last {
+        Translation found;
+        bool known[2] = {false, false};
+    };
+    std::map<std::uint64_t, Last> model;
+    std::mt19937_64 random(1);
+    const auto one_in = [&](unsigned n) { return random() % n == 0; };
+    unsigned hits = 0;
+    for (unsigned step = 0; step < 200'000; ++step) {
+        if (one_in(500)) {
+            epoch.advance();
+            model.clear();
+        }
+        const auto at = (random() % 64) << 12;
+        const bool write = one_in(3);
+        const auto base = one_in(4) ? random() % 16 << 12 : 0x4000'0000;
+        const Translation found{Gpa{base + at}, 0xfff, true, !one_in(8)};
+        auto& last = model[at];
+        if (last.found.output != found.output || last.found.write != found.write) {
+            last = {.found = found};
+        }
+        last.known[write] = true;
+        remember(answers, epoch, to(at, write ? Access::Write : Access::Read), found);
+
+        const auto asked = (random() % 64) << 12;
+        const auto expected = model.find(asked);
+        for (const bool kind : {false, true}) {
+            WiTranslation out;
+            const bool kept = wi_stream_recall(&answers, asked + 8, kind, &out);
+            ASSERT_EQ(kept, expected != model.end() && expected->second.known[kind])
+                << step;
+            if (kept) {
+                ++hits;
+                ASSERT_EQ(out.output, expected->second.found.output.value + 8) << step;
+                ASSERT_EQ(out.write, expected->second.found.write) << step;
+                ASSERT_EQ(out.mask, 0xfffu);
+            }
+        }
+    }
+    EXPECT_GT(hits, 100'000u);
 }
 
 TEST(Answers, AreTheThreadsOwn)
