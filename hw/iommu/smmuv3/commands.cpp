@@ -95,6 +95,38 @@ Command read_in_place(const std::byte* queue, std::uint32_t slot)
     return command;
 }
 
+// Counts a batch's commands by opcode, for people.  Commands come in rows of one kind, so
+// a row is counted in a register and added in its end.
+class Tally {
+public:
+    explicit Tally(std::array<std::uint64_t, 256>& counts) : counts_(counts) {}
+    ~Tally() { flush(); }
+    Tally(const Tally&) = delete;
+    Tally& operator=(const Tally&) = delete;
+
+    void add(Opcode opcode)
+    {
+        if (opcode != row_of_) {
+            flush();
+            row_of_ = opcode;
+        }
+        row_ += hooks;
+    }
+
+private:
+    void flush()
+    {
+        if (row_ != 0) {
+            counts_[static_cast<std::uint8_t>(row_of_)] += row_;
+            row_ = 0;
+        }
+    }
+
+    std::array<std::uint64_t, 256>& counts_;
+    Opcode row_of_{};
+    std::uint64_t row_ = 0;
+};
+
 }  // namespace
 
 // SMMU 6.3.26: aligned to the larger of the queue's size and 32 bytes.
@@ -136,6 +168,7 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
     }
     const auto* queue = memory_.ram().find(command_queue_address(),
                                            std::uint64_t{ring.size()} * sizeof(Command));
+    Tally tally(executed_);
     for (; pending != 0 && budget != 0; --pending) {
         --budget;
         Command command;
@@ -146,6 +179,7 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
             stop_commands(CommandError::CERROR_ABT, command);
             return true;
         }
+        tally.add(command[Command::opcode]);
         const auto executed = execute(command);
         if (executed == Executed::Illegal) {
             commit_consumed(cons);
@@ -203,7 +237,6 @@ void Smmuv3::stop_commands(CommandError error, Command command)
 
 Smmuv3::Executed Smmuv3::execute(Command command)
 {
-    executed_[static_cast<std::uint8_t>(command[Command::opcode])] += hooks;
     switch (command[Command::opcode]) {
     case Opcode::CMD_SYNC:
         return execute_sync(command);
