@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Samples to medians and ratios, and what misses a target."""
+import os
 import unittest
+from unittest import mock
 
-from winiommu.benchmark import report, targets
+from winiommu.benchmark import machine, processors, report, run, targets
 
 
 def figures(samples):
@@ -46,6 +48,43 @@ class Figures(unittest.TestCase):
         made = figures({("winiommu", "s1-4k", "rd64-1024-2thr"): [10.0, 40.0, 40.0]})
         self.assertEqual(made.least("winiommu", "s1-4k", "rd64-1024-2thr"), 10.0)
         self.assertIsNone(made.least("none", "s1-4k", "rd64-1024-2thr"))
+
+
+class Turns(unittest.TestCase):
+    """Who takes a turn takes it where the others do."""
+
+    class Machine(machine.Machine):
+        def __init__(self, impl):  # pylint: disable=super-init-not-called
+            self.impl, self._home, self._place = impl, None, None
+            self.qtest = mock.Mock()
+            self.qtest.readq.return_value = 1000
+
+        def set(self, register, value):
+            pass
+
+    def test_all_of_a_turn_run_on_one_processor_and_two_threads_on_all(self):
+        machines = [self.Machine("null"), self.Machine("winiommu")]
+        made = report.Figures("smmuv3")
+        with mock.patch.object(processors, "ALL", frozenset({3, 5})):
+            points = [("one", lambda m: m.run(machine.OP_READ, count=1)[0]),
+                      ("two", lambda m: m.run(machine.OP_READ, count=1, threads=2)[0])]
+            run.interleave(made, machines, "s1-4k", points, range(4))
+            for one in machines:
+                self.assertEqual([call.args[0] for call in one.qtest.move.call_args_list],
+                                 [{3}, {3, 5}, {5}, {3, 5}] * 2)
+        self.assertEqual(made.samples("winiommu", "s1-4k", "one"), [1000] * 4)
+
+    def test_a_program_started_on_a_turn_stays_there_and_we_do_not(self):
+        before = os.sched_getaffinity(0)
+        with processors.on(1):
+            self.assertEqual(os.sched_getaffinity(0), processors.of_turn(1))
+        self.assertEqual(os.sched_getaffinity(0), before)
+
+    def test_scattered_pages_are_all_pages_and_none_in_a_row(self):
+        pages = machine.DATA_SIZE // 4096
+        where = [machine.scattered(page) for page in range(pages)]
+        self.assertEqual(sorted(where), list(range(pages)))
+        self.assertFalse(any(b - a == 1 for a, b in zip(where, where[1:])))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from winiommu import ui
-from winiommu.benchmark import hooks, hooks_qemu, report
+from winiommu.benchmark import cases, hooks, hooks_qemu, report
 
 
 class Programs(unittest.TestCase):
@@ -81,6 +81,9 @@ class InQemu(unittest.TestCase):
         def configure(self, case):
             self.turn += 1
 
+        def settle(self, turn):
+            pass
+
         def check(self):
             pass
 
@@ -101,7 +104,7 @@ class InQemu(unittest.TestCase):
         self.assertEqual(len(kind.made), 9)
         self.assertIn(("qemu-off", "off", (["-device", "winiommu-vtd,fault-action=off"], True)), kind.made)
         self.assertEqual(figures.points(), [("legacy-4k", "xl-64"), ("legacy-4k", "cold-256"), ("bypass", "xl-64")])
-        self.assertEqual(figures.samples("off", "legacy-4k", "cold-256"), [10.1] * 3)
+        self.assertEqual(figures.samples("off", "legacy-4k", "cold-256"), [10.1] * 3 * cases.SLICES)
 
     def test_within_what_two_starts_of_the_same_differ_by_nothing_moved(self):
         self.assertEqual(hooks_qemu.moved(self.figures()[1]), ([], []))

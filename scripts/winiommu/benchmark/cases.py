@@ -3,7 +3,8 @@
 
 from . import machine as m
 
-TARGET_NS = 20_000_000  # how long one sample aims to take
+TARGET_NS = 5_000_000   # how long one sample aims to take
+SLICES = 4              # samples of a translation in a round: short ones, in turn, meet the same machine
 UNMAPPED = 1 << 46      # nobody maps it; within every input size
 DENIED_BY_NULL = 1 << 47
 

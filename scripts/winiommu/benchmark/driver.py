@@ -5,6 +5,7 @@ import statistics
 import subprocess
 
 from .. import ui
+from . import processors
 from .report import Figures, judge
 
 MACHINES = {"smmuv3": ("virt",), "vtd": ("q35", "q35-scalable")}
@@ -61,8 +62,9 @@ def measure(program, device, rounds):
     for machine in MACHINES[device]:
         figures = DriverFigures(f"driver-{machine}")
         print(f"measuring {figures.device}", flush=True)
-        done = subprocess.run([str(program), machine, str(rounds)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False)
+        with processors.on(0):
+            done = subprocess.run([str(program), machine, str(rounds)], capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise ui.Error(f"{program} {machine} failed: {done.stderr.strip()}")
         figures.take(done.stdout)

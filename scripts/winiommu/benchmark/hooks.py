@@ -11,6 +11,7 @@ import statistics
 import subprocess
 
 from .. import ui
+from . import processors
 from .report import iqr, judge
 
 DEVICES = ("smmuv3", "vtd")
@@ -41,9 +42,10 @@ def samples(directory, device, case, rounds):
     counts = {way: max(1000, SAMPLE_NS * 2000 // max(1, int(_run(directory, way, device, case, 2000).stdout)))
               for way in WAYS}
     out = {way: [] for way in WAYS}
-    for _ in range(rounds):
-        for way, count in counts.items():
-            out[way].append(int(_run(directory, way, device, case, count).stdout) / count)
+    for turn in range(rounds):
+        with processors.on(turn):
+            for way, count in counts.items():
+                out[way].append(int(_run(directory, way, device, case, count).stdout) / count)
     return out
 
 

@@ -32,13 +32,13 @@ def _round(figures, machines, turn):
     for case in machines[0].cases:
         for machine in machines:
             machine.configure(case)
-        points = [*cases.translations(), cases.cold(), *cases.invalidations(case)]
-        interleave(figures, machines, case, points, 1)
+        interleave(figures, machines, case, [*cases.translations(), cases.cold()], range(cases.SLICES))
+        interleave(figures, machines, case, cases.invalidations(case), range(turn, turn + 1))
         for machine in machines:
             machine.check()
     for machine in machines:
         machine.configure("bypass")
-    interleave(figures, machines, "bypass", [cases.translate(64)], 1)
+    interleave(figures, machines, "bypass", [cases.translate(64)], range(cases.SLICES))
 
 
 def measure(kind, binaries, rounds):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The machine a benchmark runs on: one QEMU with winiommu-bench behind one IOMMU, or none."""
 
+from . import processors
 from .qtest import Qtest, QtestError
 
 # winiommu-bench's registers: hw/misc/winiommu-bench.c.
@@ -14,6 +15,11 @@ DATA_SIZE = 256 << 20  # 65,536 pages
 IOVA = 0x1_0000_0000
 
 
+def scattered(page):
+    """Where that page of the data lies when no two in a row lie in a row: a permutation of them all."""
+    return page * 0x9e3f % (DATA_SIZE // 4096)  # odd, so nobody meets
+
+
 class Machine:
     """Subclasses say where things are and how their IOMMU is programmed."""
 
@@ -22,6 +28,7 @@ class Machine:
     def __init__(self, qemu, impl, machine, devices):
         self.impl = impl
         self.remarks = {}
+        self._home = self._place = None
         self.qtest = Qtest([qemu, "-M", machine, "-m", "1G", *devices,
                             "-device", f"winiommu-bench,addr={BENCH_SLOT:#x}"])
         self.prepare()
@@ -50,8 +57,18 @@ class Machine:
     def set(self, register, value):
         self.qtest.writeq(self.bar + register, value)
 
+    def settle(self, turn):
+        """Until the next call one thread runs on that turn's processor."""
+        self._home = processors.of_turn(turn)
+
+    def _go(self, place):
+        if place is not None and place != self._place:
+            self.qtest.move(place)
+            self._place = place
+
     def run(self, operation, **registers):
         """Nanoseconds, and how many accesses succeeded."""
+        self._go(self._home if registers.get("threads", 1) == 1 else processors.ALL)
         for name, value in {"threads": 1, "pages": 1, **registers}.items():
             self.set(globals()[name.upper()], value)
         self.set(RUN, operation)

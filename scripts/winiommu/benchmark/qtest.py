@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from .. import ui
+from . import processors
 
 
 class QtestError(Exception):
@@ -50,6 +51,10 @@ class Qtest:
         self._log.flush()
         self._log.seek(0)
         return self._log.read().strip() or "it printed nothing"
+
+    def move(self, where):
+        """To these processors; see processors.move."""
+        processors.move(self._process.pid, where)
 
     def command(self, text):
         try:

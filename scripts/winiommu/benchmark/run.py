@@ -6,7 +6,7 @@ import sys
 
 from . import cases, driver, targets
 from .report import Figures, write_json
-from .smmuv3 import Smmuv3Machine, VerifiedSmmuv3Machine
+from .smmuv3 import SCATTERED, Smmuv3Machine, VerifiedSmmuv3Machine
 from .vtd import VerifiedVtdMachine, VtdMachine, VtdScalableMachine, VtdSecondStageMachine
 
 DEVICES = ("qemu", "winiommu")
@@ -21,14 +21,15 @@ def progress(text):
         print(f"\r{text:<76}", end="", file=sys.stderr, flush=True)
 
 
-def interleave(figures, machines, case, points, rounds, only=None):
-    """Samples of every point, the machines in turn at each."""
-    for turn in range(rounds):
+def interleave(figures, machines, case, points, turns, only=None):
+    """A sample of every point in each of the numbered turns, the machines one after the other at each."""
+    for turn in turns:
         for name, sample in points:
-            progress(f"{figures.device} {case} {name} {turn + 1}/{rounds}")
+            progress(f"{figures.device} {case} {name} {turn + 1}/{turns.stop}")
             for machine in machines:
                 if only and machine.impl not in only:
                     continue
+                machine.settle(turn)
                 figures.add(machine.impl, case, name, sample(machine))
 
 
@@ -52,10 +53,10 @@ def _measure(kind, qemu, rounds, then):
             supported = [machine for machine in machines if machine.supports(case)]
             for machine in supported:
                 machine.configure(case)
-            interleave(figures, supported, case, cases.translations(), rounds)
-            interleave(figures, supported, case, [cases.cold()], rounds,
-                        only=("null", *DEVICES))
-            interleave(figures, supported, case, cases.invalidations(case), rounds, only=DEVICES)
+            interleave(figures, supported, case, cases.translations(), range(rounds * cases.SLICES))
+            interleave(figures, supported, case, [cases.cold()], range(rounds * cases.SLICES),
+                       only=("null", *DEVICES))
+            interleave(figures, supported, case, cases.invalidations(case), range(rounds), only=DEVICES)
             for machine in supported:
                 machine.check()
                 for remark in machine.remarks.values():
@@ -72,7 +73,8 @@ def _measure_verify(kind, qemu, rounds):
         print(f"measuring {figures.device} {case}", flush=True)
         for machine in machines:
             machine.configure(case)
-        interleave(figures, machines, case, [cases.translate(64), cases.fault(), cases.strict_unmap(case, 256)], rounds)
+        interleave(figures, machines, case, [cases.translate(64), cases.fault(), cases.strict_unmap(case, 256)],
+                   range(rounds))
         for machine in machines:
             machine.check()
         return figures, []
@@ -80,6 +82,8 @@ def _measure_verify(kind, qemu, rounds):
 
 def _smmuv3_verdicts(figures, machines, rounds):
     events = _events(machines)
+    _as_set_up(figures, machines, rounds, [cases.translate(n) for n in (64, 65536)],
+               ((SCATTERED, lambda machine: machine.configure(SCATTERED)),))
     _untranslated(figures, machines, rounds,
                   (("bypass", lambda machine: machine.configure("bypass")),
                    ("off", lambda machine: machine.disable())))
@@ -99,12 +103,17 @@ def _events(machines):
     return ours.events_per_failing_dma()
 
 
-def _untranslated(figures, machines, rounds, ways):
-    """A stream in bypass, or the whole device off: both should cost what no IOMMU costs."""
+def _as_set_up(figures, machines, rounds, points, ways):
+    """Points that need something of their own set up: (case, what sets it up)."""
     for case, set_up in ways:
         for machine in machines:
             set_up(machine)
-        interleave(figures, machines, case, [cases.translate(64)], rounds)
+        interleave(figures, machines, case, points, range(rounds * cases.SLICES))
+
+
+def _untranslated(figures, machines, rounds, ways):
+    """A stream in bypass, or the whole device off: both should cost what no IOMMU costs."""
+    _as_set_up(figures, machines, rounds, [cases.translate(64)], ways)
 
 
 VERDICTS = {"smmuv3": _smmuv3_verdicts, "vtd": _vtd_verdicts}

@@ -5,7 +5,7 @@ import struct
 
 from . import machine as m
 from .machine import Machine
-from .tables import BLOCK, arm_stage1, arm_stage2
+from .tables import BLOCK, PAGE, arm_stage1, arm_stage2
 
 # SMMU 6.3: register offsets.
 CR0, CR1, GERROR, GERRORN = 0x20, 0x28, 0x60, 0x64
@@ -20,6 +20,7 @@ NH_ASID, NH_VA, S12_VMALL, S2_IPA, NSNH_ALL, SYNC, CFGI_ALL = (
     0x11, 0x12, 0x28, 0x2a, 0x30, 0x46, 0x04)
 
 CASES = ("s1-4k", "s1-2m", "s2", "nested")
+SCATTERED = "s1-scattered"
 
 
 def tlbi(opcode, address=0, asid=ASID, vmid=0):
@@ -53,7 +54,11 @@ class Smmuv3Machine(Machine):
         self.s1 = arm_stage1(r + 0x100000)
         self.s1.map(m.IOVA, self.data, m.DATA_SIZE)
         self.s1.write(self.qtest)
-        self.s1_blocks = arm_stage1(self.s1.end)
+        self.s1_scattered = arm_stage1(self.s1.end)
+        for page in range(m.DATA_SIZE // PAGE):
+            self.s1_scattered.map(m.IOVA + page * PAGE, self.data + m.scattered(page) * PAGE, PAGE)
+        self.s1_scattered.write(self.qtest)
+        self.s1_blocks = arm_stage1(self.s1_scattered.end)
         self.s1_blocks.map(m.IOVA, self.data, m.DATA_SIZE, BLOCK)
         self.s1_blocks.write(self.qtest)
         self.s2 = arm_stage2(self.s1_blocks.end)
@@ -104,7 +109,7 @@ class Smmuv3Machine(Machine):
     def _ste(self, case):
         """SMMU 5.2."""
         words = [0] * 8
-        config = {"s1-4k": 0b101, "s1-2m": 0b101, "s2": 0b110, "nested": 0b111,
+        config = {"s1-4k": 0b101, SCATTERED: 0b101, "s1-2m": 0b101, "s2": 0b110, "nested": 0b111,
                   "bypass": 0b100}[case]
         words[0] = 1 | config << 1 | (self.cd if config & 1 else 0)
         if config in (0b110, 0b111):
@@ -116,7 +121,7 @@ class Smmuv3Machine(Machine):
 
     def _cd(self, case):
         """SMMU 5.4: T0SZ 16, 4K, EPD1, 44 bits, AA64, R, A, ASET, ASID."""
-        root = self.s1_blocks.base if case == "s1-2m" else self.s1.base
+        root = {"s1-2m": self.s1_blocks, SCATTERED: self.s1_scattered}.get(case, self.s1).base
         return struct.pack("<8Q", 16 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 30 | 1 << 31 | 4 << 32
                            | 1 << 41 | 1 << 45 | 1 << 46 | 1 << 47 | ASID << 48,
                            root, 0, 0xff, 0, 0, 0, 0)
