@@ -171,10 +171,7 @@ bool Buddy::carve(Node& node, unsigned order, std::uint64_t at, std::uint64_t fi
     if (end < first || at > last) {
         return true;
     }
-    if (first <= at && end <= last) {
-        if (node.use != Use::Free) {
-            return false;
-        }
+    if (first <= at && end <= last && node.use == Use::Free) {
         node.use = Use::Reserved;
         node.pages = std::uint64_t{1} << order;
         summarize(node, order);
@@ -184,7 +181,7 @@ bool Buddy::carve(Node& node, unsigned order, std::uint64_t at, std::uint64_t fi
         split(node, order);
     }
     if (node.use != Use::Split) {
-        return false;
+        return node.use == Use::Reserved;  // withheld before
     }
     const auto half = std::uint64_t{1} << (order - 1);
     const bool ok = carve(node.children[0], order - 1, at, first, last) &&

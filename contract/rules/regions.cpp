@@ -61,6 +61,17 @@ void rule_37(Test& t)
         t.that(given > 0, "there is something to allocate");
         t.proposed(given == 27, "and all the rest of the space is");
     }
+    // x64 withholds its interrupts, the 256 pages at 0xfee00000, without being asked.
+    for (IOMMU_DMA_RESERVED_REGION region :
+         {IOMMU_DMA_RESERVED_REGION{nullptr, 0xfee0'0000, 256, FALSE},
+          {nullptr, 0xfed0'0000, 768, TRUE}}) {
+        auto what = range(t.memory(), page);
+        IOMMU_DMA_LOGICAL_ADDRESS min = region.Base, out = 0;
+        IOMMU_DMA_LOGICAL_ADDRESS max = min + region.NumberOfPages * page - 1;
+        auto* d = t.buddy(32, &region);
+        t.status(t.io.MapLogicalRangeEx(d, read_write, &what, nullptr, &min, &max, &out),
+                 STATUS_INVALID_PARAMETER_MIX, "a window that is all region");
+    }
 }
 
 void rule_38(Test& t)
