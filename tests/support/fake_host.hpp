@@ -30,6 +30,7 @@ public:
 
     MemoryResult read(Gpa from, std::span<std::byte> to) override
     {
+        ++reads;
         if (!inside(from, to.size())) {
             return MemoryResult::Abort;
         }
@@ -103,6 +104,7 @@ public:
     std::vector<MappedBlock> changes;
     std::vector<StreamCookie> bypass_changes;
     std::vector<std::string> errors;
+    std::size_t reads = 0;  // of what no device has as RAM
     bool msi_aborts = false, device_tlbs_answer = true;
 
 private:

@@ -5,6 +5,7 @@
 //   nested:  input --first stage--> second stage's input --second stage--> output
 //                      |  each table entry's own address through the second stage as well
 #include <algorithm>
+#include <optional>
 
 #include "hw/iommu/vtd/blocks.hpp"
 #include "hw/iommu/vtd/plan_formats.hpp"
@@ -117,46 +118,59 @@ struct PlainReader {
 
 // VT-d 3.8: the same, each entry's address going through the second stage first.
 struct NestedReader {
+    using Denied = WalkError<TableReader::Abort>;
+
     TableReader& reader;
     const SecondStage<Ipa>& second;
     Ipa root{};
-    Gpa read_at{};  // of the last entry that could be
+    // The last entry that could be read, and what it says by now.
+    std::optional<Gpa> read_at{};
+    std::uint64_t says = 0;
+    std::optional<Denied> denied{};  // what the second stage had against an entry
 
     Expected<std::uint64_t, FaultReason> operator()(Ipa at)
     {
         const bool top = (at.value & ~std::uint64_t{0xfff}) == root.value;
         const auto place =
-            walk(second, reader, at,
-                 needed(Access::Read, Privilege::Privileged, Content::Data));
+            find(at, Access::Read,
+                 top ? FaultReason::FsRootReadDenied : FaultReason::FsEntryReadDenied);
         if (!place) {
-            return Unexpected{second_reason(
-                place.error().why, FaultReason::FsEntryAddressBeyondWidth,
-                top ? FaultReason::FsRootReadDenied : FaultReason::FsEntryReadDenied)};
+            return Unexpected{place.error()};
         }
-        read_at = place->output;
-        const auto value = reader(place->output);
+        const auto value = reader(*place);
         if (!value) {
             return Unexpected{top ? FaultReason::FsRootAccess
                                   : FaultReason::FsPagingEntryAccess};
         }
-        return *value;
+        read_at = *place;
+        return says = *value;
     }
     Expected<bool, FaultReason> update(Ipa at, std::uint64_t& expected,
                                        std::uint64_t desired)
     {
-        const auto place =
-            walk(second, reader, at,
-                 needed(Access::Write, Privilege::Privileged, Content::Data));
+        const auto place = find(at, Access::Write, FaultReason::FsEntryWriteDenied);
         if (!place) {
-            return Unexpected{second_reason(place.error().why,
-                                            FaultReason::FsEntryAddressBeyondWidth,
-                                            FaultReason::FsEntryWriteDenied)};
+            return Unexpected{place.error()};
         }
-        const auto stored = reader.update(place->output, expected, desired);
+        const auto stored = reader.update(*place, expected, desired);
         if (!stored) {
             return Unexpected{FaultReason::FsAccessedDirtyUpdate};
         }
+        says = *stored ? desired : expected;
         return *stored;
+    }
+
+private:
+    Expected<Gpa, FaultReason> find(Ipa at, Access access, FaultReason permission)
+    {
+        const auto place = walk(second, reader, at,
+                                needed(access, Privilege::Privileged, Content::Data));
+        if (!place) {
+            denied = place.error();
+            return Unexpected{second_reason(
+                denied->why, FaultReason::FsEntryAddressBeyondWidth, permission)};
+        }
+        return place->output;
     }
 };
 
@@ -294,12 +308,20 @@ Translator::walk_nested(const Plan& plan, const Transaction& t)
 {
     TableReader reader(memory_);
     const auto second = second_stage<Ipa>(plan, configuration_);
-    NestedReader nested{reader, second, Ipa{plan.first_root.value}, {}};
+    NestedReader nested{reader, second, Ipa{plan.first_root.value}};
+    // An address beyond the second stage rests on the entry of the first that gave it.
+    const auto by_second = [&](const NestedReader::Denied& error) {
+        const bool given = error.why == WalkFault::OutOfRange && nested.read_at;
+        return given && configuration_.tlb
+                   ? Grounds::entry(memory_.ram(), *nested.read_at, nested.says)
+                   : grounds_of(error, Gpa{error.entry_at});
+    };
     const auto format = first_stage<Ipa>(plan, 52);
     const auto inner = walk(format, nested, t.address, needed(t));
     if (!inner) {
-        // What the second stage refuses to the walk of the first is walked for again.
-        const auto grounds = grounds_of(inner.error(), nested.read_at);
+        const auto grounds =
+            nested.denied ? by_second(*nested.denied)
+                          : grounds_of(inner.error(), nested.read_at.value_or(Gpa{}));
         return Unexpected{
             Unmapped{explain_first(format, nested, t, inner.error()), grounds}};
     }
@@ -309,11 +331,7 @@ Translator::walk_nested(const Plan& plan, const Transaction& t)
         const auto reason =
             second_reason(outer.error().why, FaultReason::SmSecondStageInputBeyondWidth,
                           fetch ? FaultReason::SmExecuteDenied : denied(true, t.access));
-        // An address beyond the second stage comes from the first's entry.
-        return Unexpected{
-            Unmapped{reason, outer.error().entry_read
-                                 ? grounds_of(outer.error(), Gpa{outer.error().entry_at})
-                                 : Grounds{}}};
+        return Unexpected{Unmapped{reason, by_second(outer.error())}};
     }
     // The piece both stages map alike; invalidating any address of either block ends it.
     auto out = mapped_by(t, *outer);

@@ -159,3 +159,154 @@ TEST_P(VtdPieces, VtD_3_8_EitherStageOfANestedTranslationRefusesOnce)
     rig.put(tree + 0x3008, {inner | 7});
     EXPECT_TRUE(piece(rig, 0x1080, {3, true}));
 }
+
+namespace {
+
+// PASID 3 nested: the first stage's tables at `tree`, one page each, where the second
+// stage maps them to themselves, by the entries of one table.
+struct NestedPieces : VtdPieces {
+    static constexpr std::uint64_t second = tree + 0x10'0000,
+                                   second_leaves = second + 0x3000;
+    static constexpr Substream pasid{3, true};
+
+    NestedPieces() : rig(GetParam())
+    {
+        rig.pasid(3, ScalableRig::NESTED | second, 5, tree);
+        for (unsigned n = 0; n < 5; ++n) {
+            rig.map(second, tree + n * 0x1000, (tree + n * 0x1000) | 3);
+        }
+        rig.map(tree, 0x1000, (tree + 0x4000) | 0x67);
+        for (unsigned n = 0; n < 3; ++n) {
+            rig.put(tree + n * 0x1000, {(tree + (n + 1) * 0x1000) | 0x27});  // A
+        }
+    }
+    static std::uint64_t entry_of(std::uint64_t table)
+    {
+        return second_leaves + (table >> 12 & 511) * 8;
+    }
+    void refused(unsigned reason, Access access = Access::Read)
+    {
+        rig.w64(FRCD + 8, 1ull << 63);
+        said(rig);
+        refused_dma(rig, 0x1040, reason, pasid, access);
+    }
+    bool goes_on() { return piece(rig, 0x1080, pasid); }
+    // Tables but the one at `ram` are read by way of the host, which counts.
+    void only_ram(std::uint64_t ram)
+    {
+        const RamRegion region{Gpa{ram}, 0x1000, rig.host.at(Gpa{ram}), true};
+        rig.unit.memory().ram().assign(std::span(&region, 1));
+    }
+    // How often the host is read for one refused piece, and for a DMA of sixteen.
+    void expect_one_walk()
+    {
+        RefusedPieces::begin();
+        EXPECT_FALSE(piece(rig, 0x1000, pasid));  // what caches hold is there now
+        RefusedPieces::begin();
+        const auto before = rig.host.reads;
+        EXPECT_FALSE(piece(rig, 0x1000, pasid));
+        const auto walk = rig.host.reads - before;
+        EXPECT_GT(walk, 3u);
+        RefusedPieces::begin();
+        for (unsigned n = 0; n < 64; n += 4) {
+            EXPECT_FALSE(piece(rig, 0x1000 + n, pasid));
+        }
+        EXPECT_EQ(rig.host.reads - before - walk, keeps() ? walk : 16 * walk);
+    }
+
+    ScalableRig rig;
+};
+INSTANTIATE_TEST_SUITE_P(Tlb, NestedPieces, testing::Bool());
+
+}  // namespace
+
+TEST_P(NestedPieces, VtD_3_8_ATableOfTheFirstStageThatIsNotThereIsRefusedOnce)
+{
+    EXPECT_EQ(rig.output_of(0x1000, 3), tree + 0x4000);
+    rig.flush();
+    for (unsigned n = 0; n < 4; ++n) {
+        const auto entry = entry_of(tree + n * 0x1000);
+        rig.put(entry, {0});
+        rig.flush();
+        refused(0x79);
+        rig.put(entry, {(tree + n * 0x1000) | 3});
+        EXPECT_TRUE(goes_on()) << "what is not present is not cached";
+        rig.flush();
+    }
+}
+
+TEST_P(NestedPieces, VtD_3_8_WithoutTheRightToATableItIsRefusedOnce)
+{
+    const auto entry = entry_of(tree + 0x3000);
+    rig.put(entry, {(tree + 0x3000) | 2});
+    refused(0x76);
+    rig.put(entry, {(tree + 0x3000) | 3});
+    EXPECT_TRUE(goes_on());
+    // A is to be set in a table that is read-only.
+    rig.put(tree + 0x3008, {(tree + 0x4000) | 7});
+    rig.put(entry, {(tree + 0x3000) | 1});
+    rig.flush();
+    refused(0x77);
+    EXPECT_EQ(rig.get(tree + 0x3008), (tree + 0x4000) | 7);
+    rig.put(entry, {(tree + 0x3000) | 3});
+    EXPECT_TRUE(goes_on());
+    EXPECT_EQ(rig.get(tree + 0x3008), (tree + 0x4000) | 0x27);
+}
+
+TEST_P(NestedPieces, VtD_3_8_WhatIsBeyondTheSecondStageIsRefusedOnce)
+{
+    constexpr auto beyond = 1ull << 48;
+    // A is set by the first piece, so that the entry changes after it was read.
+    rig.put(tree + 0x2000, {beyond | 7});
+    refused(0x74);
+    EXPECT_EQ(rig.get(tree + 0x2000), beyond | 0x27);
+    rig.put(tree + 0x2000, {(tree + 0x3000) | 0x27});
+    EXPECT_TRUE(goes_on());
+
+    rig.put(tree + 0x3008, {beyond | 0x27});
+    rig.flush();
+    refused(0x84);
+    rig.put(tree + 0x3008, {(tree + 0x4000) | 0x27});
+    EXPECT_TRUE(goes_on());
+
+    // The first stage's root, beyond 3 levels.
+    constexpr auto three_levels = (ScalableRig::NESTED ^ 0xc) | (second + 0x1000);
+    rig.pasid(3, three_levels, 5, 1ull << 40);
+    rig.flush();
+    refused(0x74);
+    rig.pasid(3, three_levels, 5, tree);
+    EXPECT_FALSE(goes_on()) << "the PASID-cache";
+    rig.flush();
+    EXPECT_EQ(rig.output_of(0x1000, 3), tree + 0x4000);
+}
+
+TEST_P(NestedPieces, VtD_6_2_5_OnlyTheEntryThatRefusedATableIsReadAgain)
+{
+    rig.put(entry_of(tree + 0x3000), {0});
+    only_ram(second_leaves);
+    expect_one_walk();
+    rig.put(entry_of(tree + 0x3000), {(tree + 0x3000) | 3});
+    EXPECT_TRUE(piece(rig, 0x1040, pasid));
+}
+
+TEST_P(NestedPieces, VtD_6_2_5_OrTheEntryThatGaveItsAddress)
+{
+    rig.put(tree + 0x2000, {1ull << 48 | 0x27});
+    only_ram(tree + 0x2000);
+    expect_one_walk();
+    rig.put(tree + 0x2000, {(tree + 0x3000) | 0x27});
+    EXPECT_TRUE(piece(rig, 0x1040, pasid));
+}
+
+TEST_P(NestedPieces, VtD_6_5_ADmaOfItsOwnIsWalkedFor)
+{
+    rig.put(entry_of(tree + 0x3000), {0});
+    EXPECT_FALSE(piece(rig, 0x1000, pasid));
+    // The first stage has its table elsewhere by now.
+    rig.put(tree + 0x4008, {(tree + 0x2000) | 0x27});
+    rig.put(tree + 0x2000, {(tree + 0x4000) | 0x27});
+    EXPECT_EQ(piece(rig, 0x1004, pasid), !keeps());
+    RefusedPieces::begin();
+    EXPECT_EQ(rig.output_of(0x1008, 3), tree + 0x2008);
+    rig.flush();
+}
