@@ -3,7 +3,7 @@
 
 import random
 
-from .. import gdb, packages, paths, results, ui
+from .. import gdb, packages, paths, printed, results, ui
 from . import console, contract, machine, matrix, report
 
 # What a breakage must fail, besides whatever else it spoils.
@@ -54,6 +54,7 @@ def run(context):
     built, total = context.qemu(), results.Outcome()
     seed = random.SystemRandom().randrange(1 << 32)
     ui.say(f"    seed {seed}")
+    total += printed.run(built)
     for result in matrix.run(matrix.suite("all"), built, seed=seed):
         total += outcome_of(result)
     for name in machine.SUPPORTED:
