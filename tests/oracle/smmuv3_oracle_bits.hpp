@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the chapters of the SMMUv3 oracle share: encodings and event numbers.
+// What the SMMUv3 oracle and its scenarios share: encodings and event numbers.
 #pragma once
 
 #include "tests/oracle/words.hpp"
@@ -21,6 +21,16 @@ constexpr unsigned tg0_shift(u64 tg)
 constexpr unsigned tg1_shift(u64 tg)
 {
     return tg == 2 ? 12 : tg == 3 ? 16 : tg == 1 ? 14 : 0;
+}
+
+// And back.
+constexpr u64 tg0_code(unsigned granule)
+{
+    return granule == 12 ? 0 : granule == 16 ? 1 : 2;
+}
+constexpr u64 tg1_code(unsigned granule)
+{
+    return granule == 12 ? 2 : granule == 16 ? 3 : 1;
 }
 
 // SMMU 7.3.
