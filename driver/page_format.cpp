@@ -41,7 +41,7 @@ std::uint64_t leaf2(std::uint64_t physical, unsigned height, Access a)
 }  // namespace arm
 
 namespace vtd {
-// VT-d 9.7 "Second-Stage Paging Entries": R 0, W 1, PS 7.
+// VT-d 9.8 "Second-Stage Paging Entries": R 0, W 1, PS 7.
 std::uint64_t table2(std::uint64_t physical)
 {
     return physical | 0b11;
@@ -58,7 +58,7 @@ std::uint64_t leaf2(std::uint64_t physical, unsigned height, Access a)
 {
     return physical | (height == 0 ? 0 : 0x80) | (a.read ? 1 : 0) | (a.write ? 2 : 0);
 }
-// VT-d 9.8 "First-Stage Paging Entries": P 0, R/W 1, U/S 2, A 5, D 6, PS 7.
+// VT-d 9.7 "First-Stage Paging Entries": P 0, R/W 1, U/S 2, A 5, D 6, PS 7.
 std::uint64_t table1(std::uint64_t physical)
 {
     return physical | 0b111 | 1u << 5;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How the entries of a page table are spelled: VMSAv8-64 stage 1 and stage 2 (VMSA D8.3
-// "Translation table descriptor formats"), VT-d second and first stage (VT-d 9.7
-// "Second-Stage Paging Entries", 9.8 "First-Stage Paging Entries").
+// "Translation table descriptor formats"), VT-d first and second stage (VT-d 9.7
+// "First-Stage Paging Entries", 9.8 "Second-Stage Paging Entries").
 #pragma once
 
 #include <cstdint>

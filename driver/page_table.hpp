@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One page-table writer for every format with 4 KiB tables of 512 doublewords: VMSAv8-64
-// stage 1 and stage 2 (VMSA D8.2, D8.3), VT-d second and first stage (VT-d 9.7, 9.8).
+// stage 1 and stage 2 (VMSA D8.2, D8.3), VT-d first and second stage (VT-d 9.7, 9.8).
 //
 //      root (height top) -> ... -> height 1 (2 MiB an entry) -> height 0 (4 KiB an entry)
 //
