@@ -77,6 +77,14 @@ class Pages(unittest.TestCase):
             with self.subTest(name=name):
                 self.assertIn(f"./winiommu {name}", page)
 
+    def test_every_option_is_on_some_page(self):
+        text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+        commands = next(action for action in winiommu.parser()._actions if action.dest == "command").choices
+        for name, command in commands.items():
+            for option in {word for action in command._actions for word in action.option_strings} - {"-h", "--help"}:
+                with self.subTest(command=name, option=option):
+                    self.assertRegex(text, rf"(?<![\w-]){option}(?![\w-])")
+
     def test_the_testing_page_names_every_suite(self):
         from winiommu import suites
         page = (paths.REPO / "docs/devel/testing.rst").read_text(encoding="utf-8")
