@@ -187,7 +187,8 @@ Expected<Tlb::Hit, FaultReason> Translator::map_for_ats(Requester& r, const Plan
     if (!mapped) {
         return Unexpected{mapped.error().reason};
     }
-    return keep(ticket, head, *mapped, t.access);
+    auto found = *mapped;
+    return keep(ticket, head, found, t.access);
 }
 
 AtsCompletion Translator::complete(const PlanHead& plan, const Transaction& t,

@@ -43,7 +43,7 @@ public:
     const SourceId id;
     mutable Published<Plan> plan;                // for requests without PASID
     std::atomic<std::uint32_t> changes{0};       // device-selective invalidations
-    mutable std::atomic<std::uint8_t> guess{0};  // the block size of the last hit
+    mutable std::atomic<std::uint8_t> guess{0};  // the block size to look for first
     // What the host was told last; it is told of every change.
     mutable std::atomic<bool> announced{false};
     std::unique_ptr<Shadow> shadow;  // while mappings are wanted

@@ -202,18 +202,15 @@ Grounds Translator::grounds_of(const WalkError<Error>& error, Gpa physical) cons
     return error.why == WalkFault::OutOfRange ? Grounds::configuration(ram) : Grounds{};
 }
 
-template <typename Output>
-Translator::Mapped Translator::mapped_by(const Transaction& access,
-                                         const Leaf<Output>& leaf)
+// In place: copied while it is being put together it would stall.
+void Translator::map_by(const Leaf<Gpa>& leaf, const Transaction& access, Mapped& out)
 {
-    Mapped out;
     out.mapping.input = access.address.value;
     out.mapping.output = out.output = leaf.output.value;
     out.mapping.log2size = leaf.log2size;
     out.allowed = leaf.allowed;
     // A first stage's entries have no traits.
     out.transient = (leaf.traits & SecondStage<Iova>::transient) != 0;
-    return out;
 }
 
 template <typename Format>
@@ -225,7 +222,7 @@ bool Translator::nearby_in(const Transaction& access, const WalkKey& key, Mapped
     if (table == nullptr || !table->find(access.address, needed(access), leaf, raw)) {
         return false;
     }
-    out = mapped_by(access, leaf);
+    map_by(leaf, access, out);
     auto* around = table->around(access.address, raw, leaf);
     if (around != nullptr) {
         for (auto& output : around->output) {
@@ -285,7 +282,9 @@ Translator::walk_second(const Plan& plan, const Transaction& t, const WalkKey& k
         return Unexpected{Unmapped{reason, grounds}};
     }
     LastTables<SecondStage<Iova>>::keep(key, t.address, format, *leaf, memory_.ram());
-    return mapped_by(t, *leaf);
+    Mapped out;
+    map_by(*leaf, t, out);
+    return out;
 }
 
 Expected<Translator::Mapped, Translator::Unmapped>
@@ -300,7 +299,9 @@ Translator::walk_first(const Plan& plan, const Transaction& t, const WalkKey& ke
             Unmapped{explain_first(format, reader, t, leaf.error()), grounds}};
     }
     LastTables<FirstStage<Gpa>>::keep(key, t.address, format, *leaf, memory_.ram());
-    return mapped_by(t, *leaf);
+    Mapped out;
+    map_by(*leaf, t, out);
+    return out;
 }
 
 Expected<Translator::Mapped, Translator::Unmapped>
@@ -334,7 +335,8 @@ Translator::walk_nested(const Plan& plan, const Transaction& t)
         return Unexpected{Unmapped{reason, by_second(outer.error())}};
     }
     // The piece both stages map alike; invalidating any address of either block ends it.
-    auto out = mapped_by(t, *outer);
+    Mapped out;
+    map_by(*outer, t, out);
     out.mapping.log2size = std::min(inner->log2size, outer->log2size);
     out.mapping.outer_log2size = inner->log2size;
     out.mapping.inner_log2size = outer->log2size;

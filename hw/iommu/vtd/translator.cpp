@@ -135,13 +135,19 @@ Stream::Result Translator::walk_through(const Plan& plan, Tlb::Ticket ticket,
         mapped = *walked;
     }
     out.neighbours = mapped.neighbours;
+    // Where to look first, next time.
+    auto& guess = asked.by.guess;
+    const auto size = mapped.mapping.log2size;
+    if (configuration_.tlb && guess.load(std::memory_order_relaxed) != size) {
+        guess.store(size, std::memory_order_relaxed);
+    }
     return answer(plan.head, asked, t, keep(ticket, plan.head, mapped, t.access), out);
 }
 
-Tlb::Hit Translator::keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
+Tlb::Hit Translator::keep(Tlb::Ticket ticket, const PlanHead& plan, Mapped& mapped,
                           Access access)
 {
-    auto mapping = mapped.mapping;
+    auto& mapping = mapped.mapping;
     mapping.attributes = mapped.allowed.bits;
     if (!plan.has(PlanHead::tracks_dirty) || access == Access::Write) {
         mapping.attributes |= dirty;

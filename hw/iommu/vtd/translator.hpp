@@ -140,8 +140,7 @@ private:
                        Mapped& out);
     template <typename Format>
     static bool nearby_in(const Transaction& access, const WalkKey& key, Mapped& out);
-    template <typename Output>
-    static Mapped mapped_by(const Transaction& access, const Leaf<Output>& leaf);
+    static void map_by(const Leaf<Gpa>& leaf, const Transaction& access, Mapped& out);
     WalkKey walk_key(const Plan& plan, Tlb::Ticket ticket) const
     {
         return WalkKey::of(configuration_.tlb ? plan.serial : 0, ticket, memory_.ram());
@@ -163,8 +162,8 @@ private:
                           Translation& out);
     // Attributes of a cached translation: its rights, and whether D is set already.
     static constexpr std::uint16_t dirty = 64, transient = 128;
-    // Into the IOTLB, unless it was overtaken.
-    Tlb::Hit keep(Tlb::Ticket ticket, const PlanHead& plan, const Mapped& mapped,
+    // Into the IOTLB, unless it was overtaken; `mapped` gets its attributes.
+    Tlb::Hit keep(Tlb::Ticket ticket, const PlanHead& plan, Mapped& mapped,
                   Access access);
     // `access`: what `asked` amounts to.
     Stream::Result refuse(const Asked& asked, const Transaction& access,
