@@ -127,9 +127,12 @@ private:
         WdmRoutine* routine = nullptr;
         void* argument = nullptr;
     };
-    struct Callbacks;  // the WdmPlatform functions
+    struct Callbacks;
+    WdmPlatform functions();  // for the provider, of this kernel
 
+    // With lock_ held.
     std::uint64_t carve(std::uint64_t pages);
+    void put_back(std::uint64_t at);  // a run of pages that carve() gave the provider
 
     Provider provider_;
     Kind kind_;
