@@ -112,16 +112,17 @@ std::string how_it_ended(int status)
            std::to_string(WEXITSTATUS(status));
 }
 
-// One child; returns the index of the rule after the last that has a result.
-std::size_t run_child(const MakeHome& make_home, const std::vector<const Rule*>& rules,
-                      std::size_t from, const RunOptions& options,
-                      std::vector<Result>& results, bool& stop, unsigned& hangs)
+// A process that runs the rules from `from` on, and where it says how they went.
+struct Worker {
+    pid_t pid = -1;  // -1: there is none
+    int from = -1;
+};
+Worker begin(const MakeHome& make_home, const std::vector<const Rule*>& rules,
+             std::size_t from)
 {
     int ends[2];
     if (pipe(ends) != 0) {
-        results.push_back(
-            {rules[from], Outcome::Failed, "no pipe for the rule's process"});
-        return from + 1;
+        return {};
     }
     const auto pid = fork();
     if (pid == 0) {
@@ -129,12 +130,29 @@ std::size_t run_child(const MakeHome& make_home, const std::vector<const Rule*>&
         child(make_home, rules, from, ends[1]);
     }
     close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return {};
+    }
+    return {pid, ends[0]};
+}
+
+// One child; returns the index of the rule after the last that has a result.
+std::size_t run_child(const MakeHome& make_home, const std::vector<const Rule*>& rules,
+                      std::size_t from, const RunOptions& options,
+                      std::vector<Result>& results, bool& stop, unsigned& hangs)
+{
+    const auto worker = begin(make_home, rules, from);
+    if (worker.pid < 0) {
+        results.push_back({rules[from], Outcome::Failed, "no process for the rule"});
+        return from + 1;
+    }
     auto next = from;
     const auto limit = std::chrono::seconds(options.seconds);
     bool killed = false;
     while (next < rules.size() && !stop) {
         Note note;
-        const auto read = receive(ends[0], note, Clock::now() + limit);
+        const auto read = receive(worker.from, note, Clock::now() + limit);
         if (read == Read::Note && note.finished) {
             results.push_back(to_result(*rules[note.index], note.verdict));
             next = note.index + 1;
@@ -154,11 +172,11 @@ std::size_t run_child(const MakeHome& make_home, const std::vector<const Rule*>&
         }
     }
     if (killed || stop) {
-        kill(pid, SIGKILL);
+        kill(worker.pid, SIGKILL);
     }
-    close(ends[0]);
+    close(worker.from);
     int status = 0;
-    waitpid(pid, &status, 0);
+    waitpid(worker.pid, &status, 0);
     if (!killed && !stop && next < rules.size()) {
         results.push_back({rules[next], Outcome::Failed, how_it_ended(status)});
         ++next;
