@@ -211,7 +211,7 @@ def python_tests(*directories):
 SUITES = (
     Suite("launcher", "the launcher's own unit tests", python_tests("launcher")),
     Suite("tree", "which file may include what", python_tests("tree")),
-    Suite("docs", "commands and links printed in the documentation", python_tests("docs")),
+    Suite("docs", "the documentation: commands, options, links, and what it says of the tree", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),
     Suite("threads", "the contract's driver from many threads, and without memory, with TSan", threads),
     Suite("qtest", "the devices in a real QEMU, driven register by register", qtest),
