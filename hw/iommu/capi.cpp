@@ -239,11 +239,7 @@ bool wi_stream_resolve(WiStream* stream, uint64_t address, unsigned attributes,
     if (asked.translate(access, translation) != Stream::Result::Ok) {
         return false;
     }
-    // What is used a second time is kept.  Of what was walked for, one in four: a page
-    // that the TLB has no room for is soon among them, a stream of data costs little.
-    static thread_local unsigned walked = 0;
-    if ((translation.cached || translation.neighbours != nullptr || ++walked % 4 == 0) &&
-        !(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM))) {
+    if (!(attributes & (WI_PRIVILEGED | WI_INSTRUCTION | WI_SUBSTREAM))) {
         asked.remember(begun, access, translation);
     }
     *out = to_c(translation);
