@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // SMMU chapter 4 "Commands" and 7.1 "Command queue errors".
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
@@ -95,36 +96,31 @@ Command read_in_place(const std::byte* queue, std::uint32_t slot)
     return command;
 }
 
-// Counts a batch's commands by opcode, for people.  Commands come in rows of one kind, so
-// a row is counted in a register and added in its end.
+// Counts a batch's commands by opcode, for people.  Commands come in rows of one kind:
+// one costs a comparison, and its row is added when it ends.
 class Tally {
 public:
     explicit Tally(std::array<std::uint64_t, 256>& counts) : counts_(counts) {}
-    ~Tally() { flush(); }
-    Tally(const Tally&) = delete;
-    Tally& operator=(const Tally&) = delete;
 
-    void add(Opcode opcode)
+    // The batch's command number `n`.
+    void see(std::uint32_t n, Opcode opcode)
     {
-        if (opcode != row_of_) {
-            flush();
+        if (hooks && opcode != row_of_) {
+            end(n);
             row_of_ = opcode;
         }
-        row_ += hooks;
+    }
+    // The batch had `n`.
+    void end(std::uint32_t n)
+    {
+        counts_[static_cast<std::uint8_t>(row_of_)] += hooks ? n - row_ : 0;
+        row_ = n;
     }
 
 private:
-    void flush()
-    {
-        if (row_ != 0) {
-            counts_[static_cast<std::uint8_t>(row_of_)] += row_;
-            row_ = 0;
-        }
-    }
-
     std::array<std::uint64_t, 256>& counts_;
     Opcode row_of_{};
-    std::uint64_t row_ = 0;
+    std::uint32_t row_ = 0;  // where it began
 };
 
 }  // namespace
@@ -158,47 +154,64 @@ void Smmuv3::consume_commands()
 bool Smmuv3::consume_batch(std::uint32_t& budget)
 {
     const auto ring = command_ring();
-    const auto prod = registers_.cmdq_prod;
-    auto cons = ring.wrapped(registers_.cmdq_cons);
-    auto pending = ring.used(prod, cons);
+    const auto first = registers_.cmdq_cons;
+    const auto pending = ring.used(registers_.cmdq_prod, first);
     // SMMU 3.5.1: with inconsistent indexes nothing is consumed.
     if (budget == 0 || pending == 0 || pending > ring.size() ||
         !command_queue_enabled() || command_error_) {
         return false;
     }
+    Command last;
+    const auto [consumed, ended] =
+        execute_until_signal(ring, first, std::min(pending, budget), last);
+    budget -= consumed;
+    // SMMU 4.7.3: consumption is observable before the signal is.
+    commit_consumed(ring.wrapped(first + consumed));
+    switch (ended) {
+    case Executed::Done:
+        return false;
+    case Executed::Signal:
+        signal_completion(last);
+        break;
+    case Executed::Illegal:
+        stop_commands(CommandError::CERROR_ILL, last);
+        break;
+    case Executed::Unreadable:
+        stop_commands(CommandError::CERROR_ABT, last);
+        break;
+    }
+    return true;
+}
+
+Smmuv3::Consumed Smmuv3::execute_until_signal(Ring ring, std::uint32_t first,
+                                              std::uint32_t most, Command& last)
+{
     const auto* queue = memory_.ram().find(command_queue_address(),
                                            std::uint64_t{ring.size()} * sizeof(Command));
+    auto* const observer = hooks ? observer_ : nullptr;
     Tally tally(executed_);
-    for (; pending != 0 && budget != 0; --pending) {
-        --budget;
-        Command command;
+    Consumed done;
+    while (done.commands < most && done.ended == Executed::Done) {
+        const auto slot = ring.slot(first + done.commands);
         if (queue) {
-            command = read_in_place(queue, ring.slot(cons));
-        } else if (!fetch_command(ring.slot(cons), command)) {
-            commit_consumed(cons);
-            stop_commands(CommandError::CERROR_ABT, command);
-            return true;
+            last = read_in_place(queue, slot);
+        } else if (!fetch_command(slot, last)) {
+            done.ended = Executed::Unreadable;
+            break;
         }
-        tally.add(command[Command::opcode]);
-        const auto executed = execute(command);
-        if (executed == Executed::Illegal) {
-            commit_consumed(cons);
-            stop_commands(CommandError::CERROR_ILL, command);
-            return true;
+        tally.see(done.commands, last[Command::opcode]);
+        done.ended = execute(last);
+        if (done.ended == Executed::Illegal) {
+            tally.end(done.commands + 1);
+            return done;
         }
-        if (hooks && observer_ != nullptr) {
-            observer_->consumed(command);
-        }
-        cons = ring.wrapped(cons + 1);
-        if (executed == Executed::Signal) {
-            // SMMU 4.7.3: consumption is observable before the signal is.
-            commit_consumed(cons);
-            signal_completion(command);
-            return true;
+        ++done.commands;
+        if (observer != nullptr) {
+            observer->consumed(last);
         }
     }
-    commit_consumed(cons);
-    return false;
+    tally.end(done.commands);
+    return done;
 }
 
 // A queue that is not RAM as a whole.

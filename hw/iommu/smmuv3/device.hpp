@@ -141,9 +141,15 @@ private:
     bool holdable(const Registers&) const;
 
     // commands.cpp: SMMU chapter 4.
-    enum class Executed : std::uint8_t { Done, Signal, Illegal };
+    enum class Executed : std::uint8_t { Done, Signal, Illegal, Unreadable };
+    struct Consumed {
+        std::uint32_t commands = 0;
+        Executed ended = Executed::Done;  // after them
+    };
     void consume_commands();
     bool consume_batch(std::uint32_t& budget);
+    Consumed execute_until_signal(Ring, std::uint32_t first, std::uint32_t most,
+                                  Command& last);
     void commit_consumed(std::uint32_t cons);
     Gpa command_queue_address() const;
     Executed execute(Command);

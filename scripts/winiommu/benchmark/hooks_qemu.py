@@ -32,7 +32,8 @@ def _round(figures, machines, turn):
     for case in machines[0].cases:
         for machine in machines:
             machine.configure(case)
-        interleave(figures, machines, case, [*cases.translations(), cases.cold()], range(cases.SLICES))
+        interleave(figures, machines, case, cases.translations(), range(cases.SLICES))
+        interleave(figures, machines, case, [cases.cold()], range(cases.SLICES))
         interleave(figures, machines, case, cases.invalidations(case), range(turn, turn + 1))
         for machine in machines:
             machine.check()
