@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The SMMUv3's queues and commands by name: SMMU chapter 4, 7.2.
+#include <functional>
+#include <numeric>
+
 #include "hw/iommu/introspect/smmuv3_fields.hpp"
 #include "hw/iommu/introspect/smmuv3_views.hpp"
 #include "hw/iommu/introspect/smmuv3_walk.hpp"
@@ -124,11 +127,14 @@ void Smmuv3::Views::stats(Json& json, EventName name)
         .number("register_writes", smmu_.register_writes())
         .key("commands")
         .open_object();
-    for (unsigned opcode = 0; opcode < smmu_.executed_.size(); ++opcode) {
-        if (smmu_.executed_[opcode] != 0) {
+    auto commands = smmu_.others_;
+    commands[static_cast<std::uint8_t>(Opcode::CMD_SYNC)] =
+        std::accumulate(commands.begin(), commands.end(), smmu_.seen_, std::minus<>());
+    for (unsigned opcode = 0; opcode < commands.size(); ++opcode) {
+        if (commands[opcode] != 0) {
             const auto known = name_of_value(static_cast<Opcode>(opcode));
             json.number(known == "unknown" ? std::to_string(opcode) : std::string(known),
-                        smmu_.executed_[opcode]);
+                        commands[opcode]);
         }
     }
     json.close_object().key("faults").open_object();

@@ -85,43 +85,14 @@ Span span_of(const AddressRange& range)
     return {Iova{first}, first == 0 || size <= 0 - first ? size : 0 - first};
 }
 
-// Two single-copy atomic reads in place: SMMU 3.21.3.
-Command read_in_place(const std::byte* queue, std::uint32_t slot)
+// Two single-copy atomic reads: SMMU 3.21.3.
+Command read_in_place(const std::uint64_t* at)
 {
-    const auto* words = reinterpret_cast<const std::uint64_t*>(queue) +
-                        std::size_t{slot} * (sizeof(Command) / 8);
     Command command;
-    command.dword = {__atomic_load_n(words, __ATOMIC_ACQUIRE),
-                     __atomic_load_n(words + 1, __ATOMIC_ACQUIRE)};
+    command.dword = {__atomic_load_n(at, __ATOMIC_ACQUIRE),
+                     __atomic_load_n(at + 1, __ATOMIC_ACQUIRE)};
     return command;
 }
-
-// Counts a batch's commands by opcode, for people.  Commands come in rows of one kind:
-// one costs a comparison, and its row is added when it ends.
-class Tally {
-public:
-    explicit Tally(std::array<std::uint64_t, 256>& counts) : counts_(counts) {}
-
-    // The batch's command number `n`.
-    void see(std::uint32_t n, Opcode opcode)
-    {
-        if (hooks && opcode != row_of_) {
-            end(n);
-            row_of_ = opcode;
-        }
-    }
-    // The batch had `n`.
-    void end(std::uint32_t n)
-    {
-        counts_[static_cast<std::uint8_t>(row_of_)] += hooks ? n - row_ : 0;
-        row_ = n;
-    }
-
-private:
-    std::array<std::uint64_t, 256>& counts_;
-    Opcode row_of_{};
-    std::uint32_t row_ = 0;  // where it began
-};
 
 }  // namespace
 
@@ -149,6 +120,41 @@ void Smmuv3::consume_commands()
     consuming_ = false;
 }
 
+// `last` is the one that ended it.  A loop of its own for a driver that is watched: the
+// other then needs no more registers than there are.
+template <Smmuv3::Watched watched>
+Smmuv3::Consumed Smmuv3::execute_until_signal(Ring ring, std::uint32_t first,
+                                              std::uint32_t most, Command& last)
+{
+    constexpr auto words = sizeof(Command) / 8;
+    const auto* queue = reinterpret_cast<const std::uint64_t*>(memory_.ram().find(
+        command_queue_address(), std::uint64_t{ring.size()} * sizeof(Command)));
+    Consumed done;
+    while (done.commands < most && done.ended == Executed::Done) {
+        const auto slot = ring.slot(first + done.commands);
+        const auto* at =
+            queue ? queue + std::size_t{slot} * words : fetch_command(slot, last);
+        if (at == nullptr) {
+            done.ended = Executed::Unreadable;
+            break;
+        }
+        const auto command = read_in_place(at);
+        done.ended = execute(command);
+        ++done.commands;
+        if (done.ended != Executed::Done) {
+            last = command;
+        }
+        if constexpr (watched == Watched::Yes) {
+            if (done.ended != Executed::Illegal) {
+                observer_->consumed(command);
+            }
+        }
+    }
+    seen_ += hooks ? done.commands : 0;
+    done.commands -= done.ended == Executed::Illegal;  // seen, not consumed
+    return done;
+}
+
 // Up to the first command that is signalled or refused.  True: look again, the registers
 // may have changed.
 bool Smmuv3::consume_batch(std::uint32_t& budget)
@@ -162,8 +168,11 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
         return false;
     }
     Command last;
+    const auto most = std::min(pending, budget);
     const auto [consumed, ended] =
-        execute_until_signal(ring, first, std::min(pending, budget), last);
+        hooks && observer_ != nullptr
+            ? execute_until_signal<Watched::Yes>(ring, first, most, last)
+            : execute_until_signal<Watched::No>(ring, first, most, last);
     budget -= consumed;
     // SMMU 4.7.3: consumption is observable before the signal is.
     commit_consumed(ring.wrapped(first + consumed));
@@ -183,46 +192,16 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
     return true;
 }
 
-Smmuv3::Consumed Smmuv3::execute_until_signal(Ring ring, std::uint32_t first,
-                                              std::uint32_t most, Command& last)
-{
-    const auto* queue = memory_.ram().find(command_queue_address(),
-                                           std::uint64_t{ring.size()} * sizeof(Command));
-    auto* const observer = hooks ? observer_ : nullptr;
-    Tally tally(executed_);
-    Consumed done;
-    while (done.commands < most && done.ended == Executed::Done) {
-        const auto slot = ring.slot(first + done.commands);
-        if (queue) {
-            last = read_in_place(queue, slot);
-        } else if (!fetch_command(slot, last)) {
-            done.ended = Executed::Unreadable;
-            break;
-        }
-        tally.see(done.commands, last[Command::opcode]);
-        done.ended = execute(last);
-        if (done.ended == Executed::Illegal) {
-            tally.end(done.commands + 1);
-            return done;
-        }
-        ++done.commands;
-        if (observer != nullptr) {
-            observer->consumed(last);
-        }
-    }
-    tally.end(done.commands);
-    return done;
-}
-
-// A queue that is not RAM as a whole.
-bool Smmuv3::fetch_command(std::uint32_t slot, Command& to)
+// Of a queue that is not RAM as a whole: where its words are then, or nullptr.
+const std::uint64_t* Smmuv3::fetch_command(std::uint32_t slot, Command& to)
 {
     const auto fetched = memory_.fetch<Command>(command_queue_address() +
                                                 std::uint64_t{slot} * sizeof(Command));
-    if (fetched) {
-        to = *fetched;
+    if (!fetched) {
+        return nullptr;
     }
-    return static_cast<bool>(fetched);
+    to = *fetched;
+    return to.dword.data();
 }
 
 void Smmuv3::commit_consumed(std::uint32_t cons)
@@ -250,9 +229,11 @@ void Smmuv3::stop_commands(CommandError error, Command command)
 
 Smmuv3::Executed Smmuv3::execute(Command command)
 {
-    switch (command[Command::opcode]) {
-    case Opcode::CMD_SYNC:
+    if (command[Command::opcode] == Opcode::CMD_SYNC) {
         return execute_sync(command);
+    }
+    others_[static_cast<std::uint8_t>(command[Command::opcode])] += hooks;
+    switch (command[Command::opcode]) {
     case Opcode::CMD_TLBI_NH_ALL:
     case Opcode::CMD_TLBI_NH_ASID:
     case Opcode::CMD_TLBI_NH_VA:

@@ -69,7 +69,8 @@ void Smmuv3::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value
     if (offset >= mmio_size || (size != 4 && size != 8) || offset % size != 0) {
         return;
     }
-    register_writes_.fetch_add(1, std::memory_order_relaxed);
+    // One writer at a time, under the device lock.
+    register_writes_.store(register_writes() + 1, std::memory_order_relaxed);
     const auto at = page0_offset(offset);
     if (hooks && observer_ != nullptr) {
         const Observer::Enables now{registers_.cr0, registers_.irq_ctrl};

@@ -56,6 +56,30 @@ TEST(Smmu_4_1_3_CommandErrors, EveryOtherOpcodeIsIllegal)
     }
 }
 
+// Introspection's `stats`: by name, whatever the order, those that were refused as well.
+TEST(Smmu_4_1_1_Opcodes, AreCountedOneByOne)
+{
+    Board b;
+    b.enable_cmdq(4);
+    const auto commands = [&] {
+        std::string told;
+        EXPECT_TRUE(b.smmu.ask("stats", "", told)) << told;
+        const auto from = told.find(R"("commands":)");
+        return told.substr(from, told.find('}', from) + 1 - from);
+    };
+    EXPECT_EQ(commands(), R"("commands":{})");
+    for (const std::uint64_t low : std::initializer_list<std::uint64_t>{
+             0x10, 0x10, CMD_SYNC, 0x11, CMD_SYNC, CMD_SYNC}) {
+        EXPECT_TRUE(accepts(b, low));
+    }
+    EXPECT_EQ(commands(),
+              R"("commands":{"CMD_TLBI_NH_ALL":2,"CMD_TLBI_NH_ASID":1,"CMD_SYNC":3})");
+    b.submit(CMD_SYNC | 3 << 12);  // CS is reserved
+    EXPECT_EQ(b.cerror(), 1u);
+    EXPECT_EQ(commands(),
+              R"("commands":{"CMD_TLBI_NH_ALL":2,"CMD_TLBI_NH_ASID":1,"CMD_SYNC":4})");
+}
+
 TEST(Smmu_4_1_6_CommonFields, SSecOnTheNonSecureQueueIsIllegal)
 {
     for (const std::uint64_t op : {0x01, 0x02, 0x03, 0x04, 0x05, 0x06}) {
