@@ -10,7 +10,7 @@
 // The device issued one transaction, so software is to see one record.  Each piece is
 // still translated and refused on its own; only the telling is left out, and only while
 // nothing speaks against a piece: the same requester and attributes, the same thread, the
-// same 4 KiB page (a transaction does not cross one, PCIe 2.2.7.1), at most 8 bytes
+// same 4 KiB page (a transaction does not cross one, PCIe 2.2.7), at most 8 bytes
 // further up, and no register write by software since.
 //
 // What this cannot tell apart: two transactions of a device that are both refused, the

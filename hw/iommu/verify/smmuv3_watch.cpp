@@ -170,6 +170,11 @@ void SmmuWatch::judge(const Fresh& fresh, const Transaction&)
     };
     if (reason == EventId::C_BAD_STE && ste[Ste::V]) {
         found(Rule::SmmuInconsistent, fresh.subject.requester, facts("ste", 0));
+    } else if (ste[Ste::V] && has_stage1(ste) && ste[Ste::STRW] != 0) {
+        // IDR0.Hyp == 0: it is not refused but ignored (SMMU 5.2.2 IgnoreSTESTRW), and a
+        // driver that means EL2's world is wrong about every TLBI it sends.
+        found(Rule::SmmuInconsistent, std::uint64_t{1} << 62 | fresh.subject.requester,
+              facts("ste", 0));
     } else if (reason == EventId::C_BAD_CD && cd[Cd::V]) {
         found(Rule::SmmuInconsistent,
               std::uint64_t{1} << 63 | fresh.subject.requester |

@@ -48,7 +48,7 @@ inline constexpr std::uint32_t max_length = 1u << 24;
 inline constexpr std::uint32_t max_repeat = 1u << 16;
 inline constexpr std::uint64_t max_bytes = 1u << 26;
 inline constexpr std::uint64_t max_accesses = 1u << 18;
-inline constexpr std::uint32_t page = 4096;  // PCIe 2.2.7.1: no request crosses it
+inline constexpr std::uint32_t page = 4096;  // PCIe 2.2.7: no request crosses it
 
 // What the function asks of its bus: one access of `size` bytes within one 4 KiB page.
 struct BusAccess {

@@ -227,6 +227,26 @@ TEST(Verify_Smmu_5_2, ContradictionsInUseAreNamed)
     EXPECT_EQ(s.findings("WI-SMMU-INCONSISTENT"), 2u);
 }
 
+// qemu.md A9.  By 5.2.2 IgnoreSTESTRW the stream works, as NS-EL1's; what its driver
+// believes of it is contradicted by IDR0.Hyp.
+TEST(Verify_Smmu_5_2_2, AStreamWorldOfEl2WithoutHypIsNamedOnce)
+{
+    for (const std::uint64_t strw : {1, 2, 3}) {
+        SmmuSite s;
+        s.map(0, SmmuSite::pages);
+        const auto word = SmmuSite::strtab + 3 * 64 + 8;
+        s.store(word, s.load(word) | strw << 30);
+        EXPECT_TRUE(s.access(0));
+        EXPECT_TRUE(s.access(0));
+        EXPECT_EQ(s.findings("WI-SMMU-INCONSISTENT"), 1u) << s.json();
+    }
+    SmmuSite s;  // without stage 1 nobody looks at the field
+    s.store(SmmuSite::strtab + 4 * 64, 1 | 0b100 << 1);
+    s.store(SmmuSite::strtab + 4 * 64 + 8, 2ull << 30);
+    EXPECT_TRUE(s.access(0, false, 4));
+    EXPECT_TRUE(s.silent()) << s.json();
+}
+
 TEST(Verify_Smmu_5_2, AnEntryThatIsNotValidContradictsNothing)
 {
     SmmuSite s;
