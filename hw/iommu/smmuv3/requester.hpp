@@ -31,15 +31,7 @@ public:
         if (kind != Outcome::Kind::Aborted) [[likely]] {
             return Result::Ok;
         }
-        // One transaction is refused once, however many pieces it comes in.
-        if (further || RefusedPieces::continues(this, access, said, refusal.grounds)) {
-            if (hooks) {
-                smmu_.history().extend(RefusedPieces::note(), access.address);
-            }
-            return Result::Refused;
-        }
-        tell(access, refusal.record);
-        return Result::Refused;
+        return refuse(access, said, refusal, further);
     }
     bool bypassed() const override { return smmu_.engine_.bypassed(entry_); }
     void want_unmaps(bool wanted) override;
@@ -55,6 +47,21 @@ public:
 
 private:
     enum class Seen : std::uint8_t { Unknown, Bypassed, NotBypassed };
+    // One transaction is refused once, however many pieces it comes in: `further`, or
+    // told by the ones before.  Apart, so that a hit is the same code whatever hangs on
+    // to this.
+    [[gnu::noinline]] Result refuse(const Transaction& access, std::uint64_t said,
+                                    const Translator::Refusal& refusal, bool further)
+    {
+        if (further || RefusedPieces::continues(this, access, said, refusal.grounds)) {
+            if (hooks) {
+                smmu_.history().extend(RefusedPieces::note(), access.address);
+            }
+            return Result::Refused;
+        }
+        tell(access, refusal.record);
+        return Result::Refused;
+    }
     // Of an access that was refused.
     [[gnu::noinline]] void tell(const Transaction& access,
                                 const std::optional<Fault>& fault)

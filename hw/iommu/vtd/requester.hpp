@@ -127,4 +127,14 @@ Translator::hit(const Requester& r, const Transaction& access, Translation& out)
     return access.access == Access::Write ? out.write : out.read;
 }
 
+// Where what is known of the requester, or of one of its address spaces, is kept.
+inline Published<Plan>& Translator::slot_of(const Requester& r, Substream substream)
+{
+    if (!substream.present) {
+        return r.plan;
+    }
+    const auto key = static_cast<std::uint32_t>(r.id) * 0x9e37u + substream.value;
+    return pasid_plans_[key % pasid_plans_.size()];
+}
+
 }  // namespace iommu::vtd

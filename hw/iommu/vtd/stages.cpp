@@ -203,7 +203,8 @@ Grounds Translator::grounds_of(const WalkError<Error>& error, Gpa physical) cons
 }
 
 // In place: copied while it is being put together it would stall.
-void Translator::map_by(const Leaf<Gpa>& leaf, const Transaction& access, Mapped& out)
+[[gnu::always_inline]] inline void
+Translator::map_by(const Leaf<Gpa>& leaf, const Transaction& access, Mapped& out)
 {
     out.mapping.input = access.address.value;
     out.mapping.output = out.output = leaf.output.value;

@@ -212,15 +212,6 @@ Stream::Result Translator::refuse(const Asked& asked, const Transaction& t,
     return Stream::Result::Refused;
 }
 
-Published<Plan>& Translator::slot_of(const Requester& r, Substream substream)
-{
-    if (!substream.present) {
-        return r.plan;
-    }
-    const auto key = static_cast<std::uint32_t>(r.id) * 0x9e37u + substream.value;
-    return pasid_plans_[key % pasid_plans_.size()];
-}
-
 Expected<Plan, Translator::Refusal> Translator::resolve(const Requester& r,
                                                         Substream substream)
 {
