@@ -120,6 +120,21 @@ void Smmuv3::consume_commands()
     consuming_ = false;
 }
 
+// SMMU 4.7.3 "CMD_SYNC".  Everything before it completed when it was consumed.
+[[gnu::always_inline]] inline Smmuv3::Executed Smmuv3::execute_sync(Command command)
+{
+    switch (as<Sync>(command)[Sync::CS]) {
+    case CompletionSignal::SIG_NONE:
+    case CompletionSignal::SIG_SEV:  // IDR0.SEV == 0: as SIG_NONE
+        return Executed::Done;
+    case CompletionSignal::SIG_IRQ:
+        return Executed::Signal;
+    case CompletionSignal::Reserved:
+        break;
+    }
+    return Executed::Illegal;
+}
+
 // `last` is the one that ended it.  A loop of its own for a driver that is watched: the
 // other then needs no more registers than there are.
 template <Smmuv3::Watched watched>
@@ -139,7 +154,8 @@ Smmuv3::Consumed Smmuv3::execute_until_signal(Ring ring, std::uint32_t first,
             break;
         }
         const auto command = read_in_place(at);
-        done.ended = execute(command);
+        done.ended = command[Command::opcode] == Opcode::CMD_SYNC ? execute_sync(command)
+                                                                  : execute(command);
         ++done.commands;
         if (done.ended != Executed::Done) {
             last = command;
@@ -227,11 +243,9 @@ void Smmuv3::stop_commands(CommandError error, Command command)
     activate(static_cast<std::uint32_t>(Gerror::CMDQ_ERR.mask));
 }
 
+// All but CMD_SYNC.
 Smmuv3::Executed Smmuv3::execute(Command command)
 {
-    if (command[Command::opcode] == Opcode::CMD_SYNC) {
-        return execute_sync(command);
-    }
     others_[static_cast<std::uint8_t>(command[Command::opcode])] += hooks;
     switch (command[Command::opcode]) {
     case Opcode::CMD_TLBI_NH_ALL:
@@ -261,21 +275,6 @@ Smmuv3::Executed Smmuv3::execute(Command command)
     default:
         return Executed::Illegal;
     }
-}
-
-// SMMU 4.7.3 "CMD_SYNC".  Everything before it completed when it was consumed.
-Smmuv3::Executed Smmuv3::execute_sync(Command command)
-{
-    switch (as<Sync>(command)[Sync::CS]) {
-    case CompletionSignal::SIG_NONE:
-    case CompletionSignal::SIG_SEV:  // IDR0.SEV == 0: as SIG_NONE
-        return Executed::Done;
-    case CompletionSignal::SIG_IRQ:
-        return Executed::Signal;
-    case CompletionSignal::Reserved:
-        break;
-    }
-    return Executed::Illegal;
 }
 
 void Smmuv3::signal_completion(Command command)
