@@ -44,10 +44,16 @@ class Figures(unittest.TestCase):
         self.assertFalse(verdict(13.0, 10.0, 18.0, 10.0)[0])
         self.assertTrue(verdict(13.0, 10.0, 13.5, 10.0)[0])
 
-    def test_of_two_threads_the_best_turn_counts(self):
-        made = figures({("winiommu", "s1-4k", "rd64-1024-2thr"): [10.0, 40.0, 40.0]})
-        self.assertEqual(made.least("winiommu", "s1-4k", "rd64-1024-2thr"), 10.0)
-        self.assertIsNone(made.least("none", "s1-4k", "rd64-1024-2thr"))
+    def test_of_two_threads_a_turn_without_the_second_core_says_nothing(self):
+        # In the second turn the host kept the second core for itself, from both.
+        made = figures({("winiommu", "s1-4k", "rd64-1024"): [20.0] * 3,
+                        ("winiommu", "s1-4k", "rd64-1024-2thr"): [10.0, 20.0, 10.0],
+                        ("none", "s1-4k", "rd64-1024"): [18.0] * 3,
+                        ("none", "s1-4k", "rd64-1024-2thr"): [9.0, 18.0, 9.0]})
+        met, said = targets.second_thread(made, "s1-4k")
+        self.assertTrue(met)
+        self.assertIn("1.00x, at least", said)
+        self.assertFalse(targets.second_thread(figures({}), "s1-4k")[0])
 
 
 class Turns(unittest.TestCase):

@@ -38,10 +38,6 @@ class Figures:
         samples = self.samples(impl, case, point)
         return statistics.median(samples) if samples else None
 
-    def least(self, impl, case, point):
-        samples = self.samples(impl, case, point)
-        return min(samples) if samples else None
-
     def iqr(self, impl, case, point):
         return iqr(self._samples[(case, point)][impl])
 
