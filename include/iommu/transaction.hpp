@@ -50,7 +50,6 @@ struct Translation {
     std::uint64_t mask = 0;
     bool read = false;
     bool write = false;
-    bool cached = false;  // found, not walked for: it was used before
     // Read together with it, good for as long; until this thread's next translation.
     const Neighbours* neighbours = nullptr;
 };

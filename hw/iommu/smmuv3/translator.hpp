@@ -129,7 +129,7 @@ private:
             (access.address.value & ~hot.passes) != 0) {
             return Outcome::Kind::Aborted;
         }
-        out = {Gpa{access.address.value}, hot.passes, true, true, true};
+        out = {Gpa{access.address.value}, hot.passes, true, true};
         return Outcome::Kind::Bypassed;
     }
     // An ignored top byte is no part of the address (SMMU 5.4 CD.TBI0).
@@ -175,7 +175,6 @@ private:
         }
         fill(out, access, Gpa{hit.output}, hit.log2size,
              Rights{static_cast<std::uint8_t>(hit.attributes)});
-        out.cached = true;
         const bool allowed = access.access == Access::Write ? out.write : out.read;
         return allowed ? Outcome::Kind::Translated : Outcome::Kind::Aborted;
     }

@@ -99,7 +99,7 @@ Translator::hit(const Requester& r, const Transaction& access, Translation& out)
     if (plan.kind() <= PlanKind::PassThrough) {
         const auto mask =
             plan.kind() == PlanKind::Disabled ? ~std::uint64_t{0} : widest();
-        out = {Gpa{address}, mask, true, true, true};
+        out = {Gpa{address}, mask, true, true};
         return address <= mask && !is_interrupt_address(address);
     }
     Tlb::Hit found;
@@ -123,7 +123,6 @@ Translator::hit(const Requester& r, const Transaction& access, Translation& out)
         Rights{static_cast<std::uint8_t>(found.attributes & Rights::every)}.of(privilege);
     out.read = granted.has(Rights::user_read);
     out.write = granted.has(Rights::user_write) && marked;
-    out.cached = true;
     return access.access == Access::Write ? out.write : out.read;
 }
 
