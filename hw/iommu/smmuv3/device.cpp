@@ -58,34 +58,6 @@ void Smmuv3::reset()
     configuration_changed();
 }
 
-bool Smmuv3::smmu_enabled() const
-{
-    return from_raw<Cr0>(registers_.cr0)[Cr0::SMMUEN];
-}
-
-bool Smmuv3::command_queue_enabled() const
-{
-    return from_raw<Cr0>(registers_.cr0)[Cr0::CMDQEN];
-}
-
-// SMMU 6.3.26, 6.3.29: a size above the maximum works as the maximum.
-Smmuv3::Ring Smmuv3::command_ring() const
-{
-    const auto log2 = from_raw<QueueBase>(registers_.cmdq_base)[QueueBase::LOG2SIZE];
-    return {static_cast<unsigned>(std::min<std::uint64_t>(log2, max_queue_log2))};
-}
-
-Smmuv3::Ring Smmuv3::event_ring() const
-{
-    const auto log2 = from_raw<QueueBase>(registers_.eventq_base)[QueueBase::LOG2SIZE];
-    return {static_cast<unsigned>(std::min<std::uint64_t>(log2, max_queue_log2))};
-}
-
-std::uint64_t Smmuv3::oas_mask() const
-{
-    return (std::uint64_t{1} << configuration_.capabilities.oas_bits) - 1;
-}
-
 // SMMU 6.3.24, 6.3.25: reserved encodings and the alignment of the table.
 Settings Smmuv3::settings() const
 {

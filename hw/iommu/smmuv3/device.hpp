@@ -3,6 +3,7 @@
 // and errors) and 3.18 (interrupts).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -127,12 +128,25 @@ private:
     static std::uint32_t read_msi(const MsiTarget&, std::uint32_t offset);
     void write_msi(MsiTarget&, std::uint32_t offset, std::uint32_t value) const;
 
+    bool smmu_enabled() const { return from_raw<Cr0>(registers_.cr0)[Cr0::SMMUEN]; }
+    bool command_queue_enabled() const
+    {
+        return from_raw<Cr0>(registers_.cr0)[Cr0::CMDQEN];
+    }
+    // SMMU 6.3.26, 6.3.29: a size above the maximum works as the maximum.
+    static Ring ring_of(std::uint64_t queue_base)
+    {
+        const auto log2 = from_raw<QueueBase>(queue_base)[QueueBase::LOG2SIZE];
+        return {static_cast<unsigned>(std::min<std::uint64_t>(log2, max_queue_log2))};
+    }
+    Ring command_ring() const { return ring_of(registers_.cmdq_base); }
+    Ring event_ring() const { return ring_of(registers_.eventq_base); }
+    std::uint64_t oas_mask() const
+    {
+        return (std::uint64_t{1} << configuration_.capabilities.oas_bits) - 1;
+    }
+
     // device.cpp
-    bool smmu_enabled() const;
-    bool command_queue_enabled() const;
-    Ring command_ring() const;
-    Ring event_ring() const;
-    std::uint64_t oas_mask() const;
     Registers reset_values() const;
     Settings settings() const;
     void configuration_changed();
