@@ -65,6 +65,9 @@ if __name__ == "__main__":
     unittest.main()
 
 
+MEASURE = hooks_qemu.measure  # what a test may replace
+
+
 class InQemu(unittest.TestCase):
     """`bench --hooks qemu`: a figure has moved when it left the spread of the one without hooks."""
 
@@ -90,14 +93,20 @@ class InQemu(unittest.TestCase):
         def close(self):
             pass
 
-    def figures(self, rounds=3, **ns):
-        kind = type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
+    def kind(self, **ns):
+        return type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
+
+    def points(self):
         def one(name):
             return name, lambda machine: machine.ns[machine.impl]
-        with mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
-                                 cold=lambda: one("cold-256"), invalidations=lambda _: [],
-                                 translate=lambda _: one("xl-64")):
-            return kind, hooks_qemu.measure(kind, {way: f"qemu-{way}" for way in hooks_qemu.WAYS}, rounds)
+        return mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
+                                   cold=lambda: one("cold-256"), invalidations=lambda _: [],
+                                   translate=lambda _: one("xl-64"))
+
+    def figures(self, rounds=3, wanted=lambda *_: True, **ns):
+        kind = self.kind(**ns)
+        with self.points():
+            return kind, MEASURE(kind, {way: f"qemu-{way}" for way in hooks_qemu.WAYS}, rounds, wanted)
 
     def test_every_round_starts_each_way_anew_with_everything_off(self):
         kind, figures = self.figures()
@@ -106,23 +115,54 @@ class InQemu(unittest.TestCase):
         self.assertEqual(figures.points(), [("legacy-4k", "xl-64"), ("legacy-4k", "cold-256"), ("bypass", "xl-64")])
         self.assertEqual(figures.samples("off", "legacy-4k", "cold-256"), [10.1] * 3 * cases.SLICES)
 
+    def test_only_the_points_that_are_wanted_are_measured(self):
+        figures = self.figures(wanted=lambda *where: where == ("legacy-4k", "cold-256"))[1]
+        self.assertEqual(figures.points(), [("legacy-4k", "cold-256")])
+
     def test_within_what_two_starts_of_the_same_differ_by_nothing_moved(self):
-        self.assertEqual(hooks_qemu.moved(self.figures()[1]), ([], []))
+        self.assertEqual(hooks_qemu.moved(self.figures()[1]), ({}, {}))
 
     def test_a_slower_and_a_faster_figure_are_told_apart(self):
         slower, faster = hooks_qemu.moved(self.figures(off=10.8)[1])
-        self.assertEqual((len(slower), faster), (3, []))
-        self.assertIn("MISS vtd legacy-4k xl-64: 10.2 ns without the hooks, 10.8 with, spread 0.4", slower[0])
+        self.assertEqual((len(slower), faster), (3, {}))
+        self.assertEqual(slower["legacy-4k", "xl-64"],
+                         "vtd legacy-4k xl-64: 10.2 ns without the hooks, 10.8 with, spread 0.4")
         slower, faster = hooks_qemu.moved(self.figures(off=9.6)[1])
-        self.assertEqual((slower, len(faster)), ([], 3))
-        self.assertIn("9.6 with, spread 0.4: faster", faster[0])
+        self.assertEqual((slower, len(faster)), ({}, 3))
+        self.assertIn("9.6 with, spread 0.4", faster["bypass", "xl-64"])
+
+    def run_with(self, first, once_more):
+        """Status and output of a run whose second measurement finds other figures."""
+        wanted, found = [], [self.figures(off=first)[1]]
+
+        def measure(_kind, _binaries, _rounds, which=None):
+            if which is None:
+                return found[0]
+            wanted.append([where for where in found[0].points() if which(*where)])
+            return self.figures(off=once_more, wanted=which)[1]
+        with mock.patch.object(hooks_qemu, "measure", measure), \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            ended = hooks_qemu.run(lambda target: "shipped", lambda target: "bare", "smmuv3", 3)[1]
+        return ended, said.getvalue(), wanted
 
     def test_the_status_says_whether_something_became_slower(self):
-        for ns, status, says in ((10.1, 0, "0 of 3, faster 0"), (11.0, 1, "3 of 3, faster 0"),
-                                 (9.0, 0, "0 of 3, faster 3")):
-            figures = self.figures(off=ns)[1]
-            with mock.patch.object(hooks_qemu, "measure", lambda *_, one=figures: one), \
-                    contextlib.redirect_stdout(io.StringIO()) as said:
-                ended = hooks_qemu.run(lambda target: "shipped", lambda target: "bare", "smmuv3", 3)[1]
+        for ns, status, says in ((10.1, 0, "twice: 0 of 3; only at first 0, faster 0"),
+                                 (11.0, 1, "twice: 3 of 3; only at first 0, faster 0"),
+                                 (9.0, 0, "twice: 0 of 3; only at first 0, faster 3")):
+            ended, said, wanted = self.run_with(ns, ns)
             self.assertEqual(ended, status)
-            self.assertIn(says, said.getvalue())
+            self.assertIn(says, said)
+            self.assertEqual(len(wanted), status)  # nothing is measured once more without need
+
+    def test_what_was_slower_by_chance_is_measured_once_more_and_named(self):
+        ended, said, wanted = self.run_with(11.0, 10.1)
+        self.assertEqual(ended, 0)
+        self.assertEqual([len(points) for points in wanted], [3])
+        self.assertIn("note vtd legacy-4k cold-256: 10.2 ns without the hooks, 11.0 with, spread 0.4: slower, "
+                      "but not once more", said)
+        self.assertIn("met  figures that the hooks make slower beyond their spread, twice: 0 of 3; only at first 3", said)
+
+    def test_what_is_slower_twice_says_both(self):
+        said = self.run_with(11.0, 12.0)[1]
+        self.assertIn("MISS vtd legacy-4k xl-64: 10.2 ns without the hooks, 11.0 with, spread 0.4; once more: "
+                      "vtd legacy-4k xl-64: 10.2 ns without the hooks, 12.0 with", said)

@@ -26,23 +26,27 @@ def _unwatched(kind):
     return type(kind.__name__, (kind,), {"impls": {way: same for way in WAYS}})
 
 
-def _round(figures, machines, turn):
-    """One sample of every point; who begins changes with the round."""
+def _round(figures, machines, turn, wanted):
+    """Samples of every point that `wanted(case, point)`; who begins changes with the round."""
     machines = machines[turn % len(machines):] + machines[:turn % len(machines)]
-    for case in machines[0].cases:
+    device_cases = machines[0].cases
+    of_case = {case: [*cases.translations(), cases.cold(), *cases.invalidations(case)] for case in device_cases}
+    for case, points in {**of_case, "bypass": [cases.translate(64)]}.items():
+        points = [point for point in points if wanted(case, point[0])]
+        if not points:
+            continue
         for machine in machines:
             machine.configure(case)
-        interleave(figures, machines, case, cases.translations(), range(cases.SLICES))
-        interleave(figures, machines, case, [cases.cold()], range(cases.SLICES))
-        interleave(figures, machines, case, cases.invalidations(case), range(turn, turn + 1))
+        interleave(figures, machines, case, points, range(cases.SLICES))
         for machine in machines:
             machine.check()
-    for machine in machines:
-        machine.configure("bypass")
-    interleave(figures, machines, "bypass", [cases.translate(64)], range(cases.SLICES))
 
 
-def measure(kind, binaries, rounds):
+def _everything(_case, _point):
+    return True
+
+
+def measure(kind, binaries, rounds, wanted=_everything):
     """Figures of one kind of machine; `binaries` is a QEMU for each way."""
     figures = Figures(kind.device, WAYS, RATIOS)
     unwatched = _unwatched(kind)
@@ -53,13 +57,14 @@ def measure(kind, binaries, rounds):
                 progress(f"{kind.device}: start {turn + 1}/{rounds}")
                 machines.append(unwatched(binaries[way], way))
                 stack.callback(machines[-1].close)
-            _round(figures, machines, turn)
+            _round(figures, machines, turn, wanted)
     return figures
 
 
 def moved(figures):
-    """Figures whose median with hooks left the spread of those without: lines of the slower and of the faster."""
-    slower, faster = [], []
+    """Figures whose median with hooks left the spread of those without: the slower and the faster, each a line by
+    (case, point)."""
+    slower, faster = {}, {}
     for case, point in figures.points():
         floor = figures.samples("without", case, point) + figures.samples("again", case, point)
         middle, spread = statistics.median(floor), iqr(floor)
@@ -67,25 +72,45 @@ def moved(figures):
         line = (f"{figures.device} {case} {point}: {middle:.1f} ns without the hooks, {ours:.1f} with, "
                 f"spread {spread:.1f}")
         if ours - middle > spread:
-            slower.append(f"MISS {line}")
+            slower[case, point] = line
         elif middle - ours > spread:
-            faster.append(f"note {line}: faster")
+            faster[case, point] = line
     return slower, faster
+
+
+def _judged(kind, binaries, rounds):
+    """Figures, and the lines of those that are slower, of those slower only at first, and of the faster.
+
+    Of two hundred figures some leave their spread by chance.  Those are measured once more, from new starts, and count
+    as slower when they leave it again."""
+    figures = measure(kind, binaries, rounds)
+    slower, faster = moved(figures)
+    if not slower:
+        return figures, [], [], list(faster.values())
+    again = moved(measure(kind, binaries, rounds, lambda *where: where in slower))[0]
+    lasting = [f"{line}; once more: {again[where]}" for where, line in slower.items() if where in again]
+    chance = [line for where, line in slower.items() if where not in again]
+    return figures, lasting, chance, list(faster.values())
 
 
 def run(shipped, bare, device, rounds):
     """`shipped` and `bare` give a QEMU by target. Prints tables and what moved; (figures, 0 when nothing became slower)."""
-    everything = []
+    everything, slower, chance, faster = [], [], [], []
     for name in chosen(device):
         binaries = {"without": bare(TARGET[name]), "again": bare(TARGET[name]), "off": shipped(TARGET[name])}
         for kind in KINDS[name]:
-            everything.append(measure(kind, binaries, rounds))
+            figures, *lines = _judged(kind, binaries, rounds)
             progress("")
-            print(f"\n{everything[-1].table()}\n", flush=True)
-    slower, faster = (sum(lines, []) for lines in zip(*map(moved, everything)))
-    for line in faster + slower:
-        print(line)
+            print(f"\n{figures.table()}\n", flush=True)
+            everything.append(figures)
+            for of_all, of_kind in zip((slower, chance, faster), lines):
+                of_all += of_kind
+    for lines, before, after in ((faster, "note", "faster"), (chance, "note", "slower, but not once more"),
+                                 (slower, "MISS", "slower")):
+        for line in lines:
+            print(f"{before} {line}: {after}")
     ratios = [figures.ratio("off", "without", *where) for figures in everything for where in figures.points()]
-    print(f"{'MISS' if slower else 'met '} figures that the hooks make slower beyond their spread: {len(slower)} of "
-          f"{len(ratios)}, faster {len(faster)}; geometric mean of off/without {statistics.geometric_mean(ratios):.3f}")
+    print(f"{'MISS' if slower else 'met '} figures that the hooks make slower beyond their spread, twice: {len(slower)} of "
+          f"{len(ratios)}; only at first {len(chance)}, faster {len(faster)}; "
+          f"geometric mean of off/without {statistics.geometric_mean(ratios):.3f}")
     return everything, 1 if slower else 0
