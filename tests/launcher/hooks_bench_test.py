@@ -61,10 +61,6 @@ class Columns(unittest.TestCase):
         self.assertNotIn("qemu", table)
 
 
-if __name__ == "__main__":
-    unittest.main()
-
-
 MEASURE = hooks_qemu.measure  # what a test may replace
 
 
@@ -93,19 +89,13 @@ class InQemu(unittest.TestCase):
         def close(self):
             pass
 
-    def kind(self, **ns):
-        return type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
-
-    def points(self):
+    def figures(self, rounds=3, wanted=lambda *_: True, **ns):
+        kind = type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
         def one(name):
             return name, lambda machine: machine.ns[machine.impl]
-        return mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
-                                   cold=lambda: one("cold-256"), invalidations=lambda _: [],
-                                   translate=lambda _: one("xl-64"))
-
-    def figures(self, rounds=3, wanted=lambda *_: True, **ns):
-        kind = self.kind(**ns)
-        with self.points():
+        with mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
+                                 cold=lambda: one("cold-256"), invalidations=lambda _: [],
+                                 translate=lambda _: one("xl-64")):
             return kind, MEASURE(kind, {way: f"qemu-{way}" for way in hooks_qemu.WAYS}, rounds, wanted)
 
     def test_every_round_starts_each_way_anew_with_everything_off(self):
@@ -166,3 +156,7 @@ class InQemu(unittest.TestCase):
         said = self.run_with(11.0, 12.0)[1]
         self.assertIn("MISS vtd legacy-4k xl-64: 10.2 ns without the hooks, 11.0 with, spread 0.4; once more: "
                       "vtd legacy-4k xl-64: 10.2 ns without the hooks, 12.0 with", said)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -29,9 +29,9 @@ def _unwatched(kind):
 def _round(figures, machines, turn, wanted):
     """Samples of every point that `wanted(case, point)`; who begins changes with the round."""
     machines = machines[turn % len(machines):] + machines[:turn % len(machines)]
-    device_cases = machines[0].cases
-    of_case = {case: [*cases.translations(), cases.cold(), *cases.invalidations(case)] for case in device_cases}
-    for case, points in {**of_case, "bypass": [cases.translate(64)]}.items():
+    for case in (*machines[0].cases, "bypass"):
+        points = [cases.translate(64)] if case == "bypass" else [
+            *cases.translations(), cases.cold(), *cases.invalidations(case)]
         points = [point for point in points if wanted(case, point[0])]
         if not points:
             continue
