@@ -5,7 +5,13 @@
 // else.
 #pragma once
 
+#include <cstdint>
+
 namespace iommu {
+
+// A loop over commands exists twice: what nobody watches tests that once a doorbell and
+// needs no registers for it.
+enum class Observed : std::uint8_t { No, Yes };
 
 #ifdef WINIOMMU_WITHOUT_HOOKS
 inline constexpr bool hooks = false;

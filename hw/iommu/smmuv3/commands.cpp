@@ -135,9 +135,8 @@ void Smmuv3::consume_commands()
     return Executed::Illegal;
 }
 
-// `last` is the one that ended it.  A loop of its own for a driver that is watched: the
-// other then needs no more registers than there are.
-template <Smmuv3::Watched watched>
+// `last` is the one that ended it.
+template <Observed observed>
 Smmuv3::Consumed Smmuv3::execute_until_signal(Ring ring, std::uint32_t first,
                                               std::uint32_t most, Command& last)
 {
@@ -160,7 +159,7 @@ Smmuv3::Consumed Smmuv3::execute_until_signal(Ring ring, std::uint32_t first,
         if (done.ended != Executed::Done) {
             last = command;
         }
-        if constexpr (watched == Watched::Yes) {
+        if constexpr (observed == Observed::Yes) {
             if (done.ended != Executed::Illegal) {
                 observer_->consumed(command);
             }
@@ -185,10 +184,13 @@ bool Smmuv3::consume_batch(std::uint32_t& budget)
     }
     Command last;
     const auto most = std::min(pending, budget);
-    const auto [consumed, ended] =
-        hooks && observer_ != nullptr
-            ? execute_until_signal<Watched::Yes>(ring, first, most, last)
-            : execute_until_signal<Watched::No>(ring, first, most, last);
+    Consumed done;
+    if (hooks && observer_ != nullptr) [[unlikely]] {
+        done = execute_until_signal<Observed::Yes>(ring, first, most, last);
+    } else {
+        done = execute_until_signal<Observed::No>(ring, first, most, last);
+    }
+    const auto [consumed, ended] = done;
     budget -= consumed;
     // SMMU 4.7.3: consumption is observable before the signal is.
     commit_consumed(ring.wrapped(first + consumed));

@@ -114,8 +114,10 @@ private:
     std::uint32_t identification(std::uint32_t offset) const;
 
     // registers.cpp: SMMU chapter 6.
+    void tell_write(std::uint32_t offset, unsigned size, std::uint64_t value);
     std::uint32_t read32(std::uint32_t offset) const;
     void write32(std::uint32_t offset, std::uint32_t value);
+    void write64(std::uint32_t offset, std::uint64_t value);
     std::uint32_t read_reporting(std::uint32_t offset) const;
     void write_reporting(std::uint32_t offset, std::uint32_t value);
     void write_cr0(std::uint32_t value);
@@ -162,8 +164,7 @@ private:
     };
     void consume_commands();
     bool consume_batch(std::uint32_t& budget);
-    enum class Watched : std::uint8_t { No, Yes };
-    template <Watched>
+    template <Observed>
     Consumed execute_until_signal(Ring, std::uint32_t first, std::uint32_t most,
                                   Command& last);
     void commit_consumed(std::uint32_t cons);

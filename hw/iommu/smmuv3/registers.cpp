@@ -54,7 +54,7 @@ static_assert(IrqCfg1::gerror_offset == IrqCfg0::gerror_offset + 8 &&
 
 std::uint64_t Smmuv3::mmio_read(std::uint64_t offset, unsigned size)
 {
-    if (offset >= mmio_size || (size != 4 && size != 8) || offset % size != 0) {
+    if (offset >= mmio_size || !answers_to(offset, size)) {
         return 0;
     }
     const auto at = page0_offset(offset);
@@ -66,22 +66,29 @@ std::uint64_t Smmuv3::mmio_read(std::uint64_t offset, unsigned size)
 
 void Smmuv3::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value)
 {
-    if (offset >= mmio_size || (size != 4 && size != 8) || offset % size != 0) {
+    if (offset >= mmio_size || !answers_to(offset, size)) {
         return;
     }
     // One writer at a time, under the device lock.
     register_writes_.store(register_writes() + 1, std::memory_order_relaxed);
     const auto at = page0_offset(offset);
-    if (hooks && observer_ != nullptr) {
-        const Observer::Enables now{registers_.cr0, registers_.irq_ctrl};
-        observer_->writes_register(at, low(value), now);
-        if (size == 8) {
-            observer_->writes_register(at + 4, high(value), now);
-        }
+    if (hooks && observer_ != nullptr) [[unlikely]] {
+        tell_write(at, size, value);
+    }
+    if (size == 8) {
+        return write64(at, value);
     }
     write32(at, low(value));
+}
+
+// Apart, so that a doorbell nobody watches saves no registers for it.
+[[gnu::noinline]] void Smmuv3::tell_write(std::uint32_t offset, unsigned size,
+                                          std::uint64_t value)
+{
+    const Observer::Enables now{registers_.cr0, registers_.irq_ctrl};
+    observer_->writes_register(offset, low(value), now);
     if (size == 8) {
-        write32(at + 4, high(value));
+        observer_->writes_register(offset + 4, high(value), now);
     }
 }
 
@@ -163,6 +170,13 @@ std::uint32_t Smmuv3::read_msi(const MsiTarget& msi, std::uint32_t offset)
     default:
         return msi.attribute;
     }
+}
+
+// A doorbell is a write of 32 bits: it need not remember that there is more to come.
+[[gnu::noinline]] void Smmuv3::write64(std::uint32_t offset, std::uint64_t value)
+{
+    write32(offset, low(value));
+    write32(offset + 4, high(value));
 }
 
 // SMMU 6.2, "Guarded": in SMMUv3.2 a write in the wrong state is ignored.

@@ -81,7 +81,7 @@ Stream* Vtd::stream(std::uint32_t id, StreamCookie cookie)
 // 32 bits, the 64-bit ones to 64 bits as well; so does each pair of neighbours here.
 std::uint64_t Vtd::mmio_read(std::uint64_t offset, unsigned size)
 {
-    if ((size != 4 && size != 8) || offset % size != 0) {
+    if (!answers_to(offset, size)) {
         return 0;
     }
     const auto whole = read_slot(offset & ~std::uint64_t{7});
@@ -90,21 +90,21 @@ std::uint64_t Vtd::mmio_read(std::uint64_t offset, unsigned size)
 
 void Vtd::mmio_write(std::uint64_t offset, unsigned size, std::uint64_t value)
 {
-    if ((size != 4 && size != 8) || offset % size != 0) {
+    if (!answers_to(offset, size)) {
         return;
     }
     const unsigned shift = offset % 8 == 0 ? 0 : 32;
     const auto mask = size == 8 ? ones(64) : ones(32) << shift;
-    if (hooks && observer_ != nullptr) {
-        observer_->writes_register(offset & ~std::uint64_t{7}, value << shift, mask,
-                                   r_.gsts);
+    const auto slot = offset & ~std::uint64_t{7};
+    if (hooks && observer_ != nullptr) [[unlikely]] {
+        observer_->writes_register(slot, value << shift, mask, r_.gsts);
     }
     // A status write of the queue may come back here.
     const bool outermost = !std::exchange(writing_, true);
     if (outermost) {
         translator_.allow_copying();
     }
-    write_slot(offset & ~std::uint64_t{7}, value << shift, mask);
+    write_slot(slot, value << shift, mask);
     if (outermost) {
         translator_.finish_copying();
         writing_ = false;

@@ -104,6 +104,9 @@ private:
     // queue.cpp: VT-d 6.5.2 "Queued Invalidation Interface".
     void process_queue();
     bool queue_runs() const;
+    template <Observed>
+    void run_queue();
+    template <Observed>
     std::optional<QueueError> step();
     bool fetch_descriptor(Gpa queue, std::uint64_t size, std::span<std::byte> to);
     std::optional<QueueError> execute(const std::array<std::uint64_t, 2>& words);

@@ -44,10 +44,10 @@ void Vtd::process_queue()
         return;  // the loop further up the stack sees the new tail
     }
     processing_ = true;
-    for (unsigned left = steps_per_doorbell; left > 0 && queue_runs(); --left) {
-        if (const auto error = step()) {
-            fail_queue(*error);
-        }
+    if (hooks && observer_ != nullptr) [[unlikely]] {
+        run_queue<Observed::Yes>();
+    } else {
+        run_queue<Observed::No>();
     }
     if (unanswered_) {
         time_out(*unanswered_);
@@ -55,7 +55,18 @@ void Vtd::process_queue()
     processing_ = false;
 }
 
+template <Observed observed>
+void Vtd::run_queue()
+{
+    for (unsigned left = steps_per_doorbell; left > 0 && queue_runs(); --left) {
+        if (const auto error = step<observed>()) {
+            fail_queue(*error);
+        }
+    }
+}
+
 // One descriptor; on success IQH has moved past it.
+template <Observed observed>
 std::optional<QueueError> Vtd::step()
 {
     IqaReg iqa;
@@ -88,11 +99,12 @@ std::optional<QueueError> Vtd::step()
         return QueueError::ReservedField;
     }
     const auto head = r_.iqh;
-    if (const auto error = execute({words[0], words[1]})) {
+    const std::array descriptor{words[0], words[1]};
+    if (const auto error = execute(descriptor)) {
         return error;
     }
-    if (hooks && observer_ != nullptr) {
-        observer_->consumed({words[0], words[1]});
+    if constexpr (observed == Observed::Yes) {
+        observer_->consumed(descriptor);
     }
     // A completion may have reached our registers and restarted the queue.
     if (r_.iqh == head && (r_.gsts & GlobalReg::QIE.mask) != 0) {
