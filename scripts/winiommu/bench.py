@@ -54,9 +54,7 @@ def _hooks(args):
         shipped = qemu.from_options(args, qemu.SYSTEMS)
         bare = qemu.from_options(args, qemu.SYSTEMS, hooks=False)
         with _stopped(), steal.watched():
-            figures, status = hooks_qemu.run(*(lambda target, one=one: str(one.system(target))
-                                               for one in (shipped, bare)),
-                                             args.device, args.rounds)
+            figures, status = hooks_qemu.run(shipped, bare, args.device, args.rounds)
         records = [record for one in figures for record in one.records()]
     if args.json:
         report.write_records(args.json, records)

@@ -65,23 +65,29 @@ MEASURE = hooks_qemu.measure  # what a test may replace
 
 
 class InQemu(unittest.TestCase):
-    """`bench --hooks qemu`: a figure has moved when it left the spread of the one without hooks."""
+    """`bench --hooks qemu`: a figure has moved when its ratio left the spread of the one without hooks to itself."""
 
     class Kind:
         device, cases = "vtd", ("legacy-4k",)
         impls = {"winiommu": (["-device", "winiommu-vtd"], True)}
-        ns = {"without": 10.0, "again": 10.4, "off": 10.1}
+        ns = {"without": 10.0, "again": 10.0, "off": 10.1}
         made = []
 
-        def __init__(self, binary, way):
+        def __init__(self, program, way):
             self.impl, self.turn = way, 0
-            self.made.append((binary, way, self.impls[way]))
+            self.made.append((program, way, self.impls[way]))
 
         def configure(self, case):
-            self.turn += 1
+            pass
 
         def settle(self, turn):
-            pass
+            self.turn = turn
+
+        def sample(self):
+            """One processor takes twice the other's time, and `again` is 4 percent above every fourth turn on."""
+            slow = 2 if self.turn % 2 else 1
+            off_and_on = 1.04 if self.impl == "again" and self.turn % 4 < 2 else 1
+            return self.ns[self.impl] * slow * off_and_on
 
         def check(self):
             pass
@@ -92,47 +98,64 @@ class InQemu(unittest.TestCase):
     def figures(self, rounds=3, wanted=lambda *_: True, **ns):
         kind = type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
         def one(name):
-            return name, lambda machine: machine.ns[machine.impl]
-        with mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
+            return name, lambda machine: machine.sample()
+
+        @contextlib.contextmanager
+        def linked(build, program, number):
+            yield f"{build}/{program}.{number}"
+        with mock.patch.object(hooks_qemu.layouts, "linked", linked), mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
                                  cold=lambda: one("cold-256"), invalidations=lambda _: [],
                                  translate=lambda _: one("xl-64")):
-            return kind, MEASURE(kind, {way: f"qemu-{way}" for way in hooks_qemu.WAYS}, rounds, wanted)
+            return kind, MEASURE(kind, {way: (way, "qemu") for way in hooks_qemu.WAYS}, range(rounds), wanted)
 
-    def test_every_round_starts_each_way_anew_with_everything_off(self):
+    def test_every_round_links_and_starts_each_way_anew_with_everything_off(self):
         kind, figures = self.figures()
-        self.assertEqual(len(kind.made), 9)
-        self.assertIn(("qemu-off", "off", (["-device", "winiommu-vtd,fault-action=off"], True)), kind.made)
+        self.assertEqual([program for program, *_ in kind.made],
+                         [f"{way}/qemu.{number}" for number, way in enumerate(hooks_qemu.WAYS * 3)])
+        self.assertIn(("off/qemu.2", "off", (["-device", "winiommu-vtd,fault-action=off"], True)), kind.made)
         self.assertEqual(figures.points(), [("legacy-4k", "xl-64"), ("legacy-4k", "cold-256"), ("bypass", "xl-64")])
-        self.assertEqual(figures.samples("off", "legacy-4k", "cold-256"), [10.1] * 3 * cases.SLICES)
+        self.assertEqual(figures.samples("off", "legacy-4k", "cold-256"), [10.1, 20.2] * (3 * cases.SLICES // 2))
 
     def test_only_the_points_that_are_wanted_are_measured(self):
         figures = self.figures(wanted=lambda *where: where == ("legacy-4k", "cold-256"))[1]
         self.assertEqual(figures.points(), [("legacy-4k", "cold-256")])
 
-    def test_within_what_two_starts_of_the_same_differ_by_nothing_moved(self):
+    def test_within_what_two_of_the_same_differ_by_nothing_moved(self):
         self.assertEqual(hooks_qemu.moved(self.figures()[1]), ({}, {}))
+        self.assertEqual(hooks_qemu.moved(self.figures(off=10.39)[1]), ({}, {}))
 
     def test_a_slower_and_a_faster_figure_are_told_apart(self):
         slower, faster = hooks_qemu.moved(self.figures(off=10.8)[1])
         self.assertEqual((len(slower), faster), (3, {}))
         self.assertEqual(slower["legacy-4k", "xl-64"],
-                         "vtd legacy-4k xl-64: 10.2 ns without the hooks, 10.8 with, spread 0.4")
-        slower, faster = hooks_qemu.moved(self.figures(off=9.6)[1])
+                         "vtd legacy-4k xl-64: 15.0 ns without the hooks, 1.080 times with, spread 0.040")
+        slower, faster = hooks_qemu.moved(self.figures(off=9.5)[1])
         self.assertEqual((slower, len(faster)), ({}, 3))
-        self.assertIn("9.6 with, spread 0.4", faster["bypass", "xl-64"])
+        self.assertIn("0.950 times with, spread 0.040", faster["bypass", "xl-64"])
+
+    def test_two_processors_speeds_are_no_spread(self):
+        self.assertEqual(len(hooks_qemu.moved(self.figures(off=10.41)[1])[0]), 3)
 
     def run_with(self, first, once_more):
         """Status and output of a run whose second measurement finds other figures."""
         wanted, found = [], [self.figures(off=first)[1]]
 
-        def measure(_kind, _binaries, _rounds, which=None):
+        def measure(_kind, programs, turns, which=None):
+            self.assertEqual(programs, {"without": ("bare", "qemu-system-aarch64"),
+                                        "again": ("bare", "qemu-system-aarch64"),
+                                        "off": ("shipped", "qemu-system-aarch64")})
             if which is None:
+                self.assertEqual(turns, range(3))
                 return found[0]
+            self.assertEqual(turns, range(3, 6))  # nothing lies where it lay
             wanted.append([where for where in found[0].points() if which(*where)])
             return self.figures(off=once_more, wanted=which)[1]
+
+        def built(build):
+            return mock.Mock(build=build, system=lambda target: pathlib.Path(f"/{build}/qemu-system-{target}"))
         with mock.patch.object(hooks_qemu, "measure", measure), \
                 contextlib.redirect_stdout(io.StringIO()) as said:
-            ended = hooks_qemu.run(lambda target: "shipped", lambda target: "bare", "smmuv3", 3)[1]
+            ended = hooks_qemu.run(built("shipped"), built("bare"), "smmuv3", 3)[1]
         return ended, said.getvalue(), wanted
 
     def test_the_status_says_whether_something_became_slower(self):
@@ -148,14 +171,14 @@ class InQemu(unittest.TestCase):
         ended, said, wanted = self.run_with(11.0, 10.1)
         self.assertEqual(ended, 0)
         self.assertEqual([len(points) for points in wanted], [3])
-        self.assertIn("note vtd legacy-4k cold-256: 10.2 ns without the hooks, 11.0 with, spread 0.4: slower, "
+        self.assertIn("note vtd legacy-4k cold-256: 15.0 ns without the hooks, 1.100 times with, spread 0.040: slower, "
                       "but not once more", said)
         self.assertIn("met  figures that the hooks make slower beyond their spread, twice: 0 of 3; only at first 3", said)
 
     def test_what_is_slower_twice_says_both(self):
         said = self.run_with(11.0, 12.0)[1]
-        self.assertIn("MISS vtd legacy-4k xl-64: 10.2 ns without the hooks, 11.0 with, spread 0.4; once more: "
-                      "vtd legacy-4k xl-64: 10.2 ns without the hooks, 12.0 with", said)
+        self.assertIn("MISS vtd legacy-4k xl-64: 15.0 ns without the hooks, 1.100 times with, spread 0.040; once more: "
+                      "vtd legacy-4k xl-64: 15.0 ns without the hooks, 1.200 times with", said)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The whole benchmark over a QEMU whose core is built without hooks and over the one that ships, everything off.
 
-Three take turns, each started anew every round: the one without, the same again, and the one that ships. What the first
-two say of one figure is its spread: two starts of the very same program differ as well, by where its memory lies."""
+Three take turns, each linked (layouts.py) and started anew every round: the one without, the same again, and the one
+that ships. What the first two differ by in a turn is a figure's spread: the very same program, its code and its memory
+elsewhere."""
 
 import contextlib
 import statistics
 
-from . import cases
+from . import cases, layouts
 from .report import Figures, iqr
 from .run import KINDS, TARGET, chosen, interleave, progress
 
@@ -46,60 +47,61 @@ def _everything(_case, _point):
     return True
 
 
-def measure(kind, binaries, rounds, wanted=_everything):
-    """Figures of one kind of machine; `binaries` is a QEMU for each way."""
+def measure(kind, programs, turns, wanted=_everything):
+    """Figures of one kind of machine; `programs` is (build directory, program) for each way, `turns` the rounds' numbers."""
     figures = Figures(kind.device, WAYS, RATIOS)
     unwatched = _unwatched(kind)
-    for turn in range(rounds):
+    for turn in turns:
         with contextlib.ExitStack() as stack:
             machines = []
-            for way in WAYS:
-                progress(f"{kind.device}: start {turn + 1}/{rounds}")
-                machines.append(unwatched(binaries[way], way))
+            for number, way in enumerate(WAYS, len(WAYS) * turn):
+                progress(f"{kind.device}: round {turn + 1}, link and start {way}")
+                with layouts.linked(*programs[way], number) as program:
+                    machines.append(unwatched(program, way))
                 stack.callback(machines[-1].close)
             _round(figures, machines, turn, wanted)
     return figures
 
 
 def moved(figures):
-    """Figures whose median with hooks left the spread of those without: the slower and the faster, each a line by
-    (case, point)."""
+    """Figures whose ratio with hooks to without left the spread of those without: the slower and the faster, each a line
+    by (case, point)."""
     slower, faster = {}, {}
     for case, point in figures.points():
-        floor = figures.samples("without", case, point) + figures.samples("again", case, point)
-        middle, spread = statistics.median(floor), iqr(floor)
-        ours = figures.median("off", case, point)
-        line = (f"{figures.device} {case} {point}: {middle:.1f} ns without the hooks, {ours:.1f} with, "
-                f"spread {spread:.1f}")
-        if ours - middle > spread:
+        spread = iqr(figures.paired("again", "without", case, point))
+        ratio = figures.ratio("off", "without", case, point)
+        line = (f"{figures.device} {case} {point}: {figures.median('without', case, point):.1f} ns without the hooks, "
+                f"{ratio:.3f} times with, spread {spread:.3f}")
+        if ratio > 1 + spread:
             slower[case, point] = line
-        elif middle - ours > spread:
+        elif ratio < 1 - spread:
             faster[case, point] = line
     return slower, faster
 
 
-def _judged(kind, binaries, rounds):
+def _judged(kind, programs, rounds):
     """Figures, and the lines of those that are slower, of those slower only at first, and of the faster.
 
-    Of two hundred figures some leave their spread by chance.  Those are measured once more, from new starts, and count
-    as slower when they leave it again."""
-    figures = measure(kind, binaries, rounds)
+    Of two hundred figures some leave their spread by chance.  Those are measured once more, their code in yet other
+    places, and count as slower when they leave it again."""
+    figures = measure(kind, programs, range(rounds))
     slower, faster = moved(figures)
     if not slower:
         return figures, [], [], list(faster.values())
-    again = moved(measure(kind, binaries, rounds, lambda *where: where in slower))[0]
+    again = moved(measure(kind, programs, range(rounds, 2 * rounds), lambda *where: where in slower))[0]
     lasting = [f"{line}; once more: {again[where]}" for where, line in slower.items() if where in again]
     chance = [line for where, line in slower.items() if where not in again]
     return figures, lasting, chance, list(faster.values())
 
 
 def run(shipped, bare, device, rounds):
-    """`shipped` and `bare` give a QEMU by target. Prints tables and what moved; (figures, 0 when nothing became slower)."""
+    """`shipped` and `bare` are built QEMUs. Prints tables and what moved; (figures, 0 when nothing became slower)."""
     everything, slower, chance, faster = [], [], [], []
     for name in chosen(device):
-        binaries = {"without": bare(TARGET[name]), "again": bare(TARGET[name]), "off": shipped(TARGET[name])}
+        programs = {way: (one.build, one.system(TARGET[name]).name)
+                    for way, one in (("without", bare), ("again", bare), ("off", shipped))}
         for kind in KINDS[name]:
-            figures, *lines = _judged(kind, binaries, rounds)
+            figures, *lines = _judged(kind, programs, rounds)
             progress("")
             print(f"\n{figures.table()}\n", flush=True)
             everything.append(figures)
