@@ -32,6 +32,11 @@ class Figures(unittest.TestCase):
         self.assertIsNone(made.ratio("winiommu", "winiommu", "s1-4k", "xl-64", over_point="cold-256"))
         self.assertFalse(report.judge("hit", None, 1.3)[0])
 
+    def test_a_verdict_shows_as_much_as_its_limit_needs(self):
+        self.assertEqual(report.judge("walk", 1.0014, 1.001), (False, "MISS walk: 1.001x, at most 1.001x"))
+        self.assertEqual(report.judge("walk", 1.0034, 1.001), (False, "MISS walk: 1.003x, at most 1.001x"))
+        self.assertEqual(report.judge("hit", 1.299, 1.3), (True, "met  hit: 1.30x, at most 1.3x"))
+
     def test_a_second_thread_is_measured_by_what_it_adds_without_an_iommu(self):
         def verdict(one, two, none_one, none_two):
             return targets.second_thread(figures({

@@ -24,6 +24,7 @@ build core/libiommu_core.a.p/b.o: CXX b.cpp
 build core/libiommu_core.a.p/c.o: CXX c.cpp
 build core/libiommu_core.a: AR core/libiommu_core.a.p/a.o core/libiommu_core.a.p/b.o core/libiommu_core.a.p/c.o
 build program: LINK main.o core/libiommu_core.a
+build broken: LINK missing.o core/libiommu_core.a
 build other: LINK main.o core/libiommu_core.a.p/a.o core/libiommu_core.a.p/b.o core/libiommu_core.a.p/c.o
 """
 # Prints what it computes, where main lies in its page, and the order of the others; with an argument, when told to.
@@ -58,7 +59,7 @@ class Layouts(unittest.TestCase):
         (cls.build / "main.cpp").write_text(MAIN, encoding="utf-8")
         for name, does in (("a", "x + 1"), ("b", "x * 10"), ("c", "x + 4")):
             (cls.build / f"{name}.cpp").write_text(f"int {name}(int x) {{ return {does}; }}\n", encoding="utf-8")
-        subprocess.run(["ninja", "-C", cls.build], check=True, capture_output=True)
+        subprocess.run(["ninja", "-C", cls.build, "program"], check=True, capture_output=True)
 
     def of(self, number):
         with layouts.linked(self.build, "program", number) as program:
@@ -97,6 +98,11 @@ class Layouts(unittest.TestCase):
                     self.fail("there is nothing to link")
 
     def test_a_link_that_fails_says_what_the_linker_said(self):
+        with self.assertRaisesRegex(ui.Error, r"g\+\+ failed in .*missing\.o"):
+            with layouts.linked(self.build, "broken", 1):
+                self.fail("there is nothing to run")
+
+    def test_a_directory_that_was_not_built_is_one_line_and_nothing_is_left(self):
         with tempfile.TemporaryDirectory() as directory:
             build = pathlib.Path(directory)
             (build / "build.ninja").write_text(BUILD, encoding="utf-8")

@@ -25,8 +25,9 @@ def _output(argv, build, given=None):
     try:
         return subprocess.run(argv, cwd=build, input=given, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise ui.Error(f"{pathlib.Path(argv[0]).name} failed in {build}: {said[-1] if said else 'it said nothing'}",
+        # A linker's last line says no more than that it failed.
+        said = "; ".join((getattr(error, "stderr", "") or str(error)).strip().splitlines()[-3:])
+        raise ui.Error(f"{pathlib.Path(argv[0]).name} failed in {build}: {said}",
                        "remove that directory and run again: it is built anew") from None
 
 

@@ -88,5 +88,6 @@ def write_json(path, figures):
 def judge(name, value, limit, at_most=True):
     """One line a target; a value that was not measured is a miss."""
     met = value is not None and (value <= limit if at_most else value >= limit)
-    shown = "not measured" if value is None else f"{value:.2f}x"
+    places = max(2, len(str(limit).partition(".")[2]))
+    shown = "not measured" if value is None else f"{value:.{places}f}x"
     return met, f"{'met ' if met else 'MISS'} {name}: {shown}, {'at most' if at_most else 'at least'} {limit}x"
