@@ -5,7 +5,7 @@ import statistics
 import subprocess
 
 from .. import ui
-from . import processors
+from . import cases, processors
 from .report import Figures, judge
 
 MACHINES = {"smmuv3": ("virt",), "vtd": ("q35", "q35-scalable")}
@@ -33,6 +33,10 @@ class DriverFigures(Figures):
     def per_page(self, point):
         return self.ns(point) / self.pages[point]
 
+    def over(self, point, other):
+        """How many times as long as the other, turn by turn: the host does to both what it does."""
+        return self.ratio("winiommu", "winiommu", CASE, point, over_point=other)
+
     def records(self):
         return [dict(one, pages=self.pages[one["point"]],
                      device_share=round(statistics.median(self.shares[one["point"]]), 3)) for one in super().records()]
@@ -49,12 +53,12 @@ class DriverFigures(Figures):
 
 def verdicts(figures):
     """A page costs less in a large mapping, and no more when much is mapped already."""
-    name = figures.device
-    return [judge(f"{name}: a page of 1 MiB over a page alone", figures.per_page("1m") / figures.per_page("4k"), 0.25),
-            judge(f"{name}: one page with 65,536 mapped over none", figures.ns("4k-crowded") / figures.ns("4k"), 1.5),
-            judge(f"{name}: 1 MiB with 65,536 mapped over none", figures.ns("1m-crowded") / figures.ns("1m"), 1.5),
-            judge(f"{name}: one allocated page with 65,536 over none",
-                  figures.ns("buddy-4k-crowded") / figures.ns("buddy-4k"), 1.5)]
+    name, pages = figures.device, figures.pages
+    return [judge(f"{name}: a page of 1 MiB over a page alone",
+                  figures.over("1m", "4k") * pages["4k"] / pages["1m"], 0.25),
+            judge(f"{name}: one page with 65,536 mapped over none", figures.over("4k-crowded", "4k"), 1.5),
+            judge(f"{name}: 1 MiB with 65,536 mapped over none", figures.over("1m-crowded", "1m"), 1.5),
+            judge(f"{name}: one allocated page with 65,536 over none", figures.over("buddy-4k-crowded", "buddy-4k"), 1.5)]
 
 
 def measure(program, device, rounds):
@@ -63,7 +67,7 @@ def measure(program, device, rounds):
         figures = DriverFigures(f"driver-{machine}")
         print(f"measuring {figures.device}", flush=True)
         with processors.on(0):
-            done = subprocess.run([str(program), machine, str(rounds)], capture_output=True, text=True,
+            done = subprocess.run([str(program), machine, str(rounds * cases.SLICES)], capture_output=True, text=True,
                                   stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise ui.Error(f"{program} {machine} failed: {done.stderr.strip()}")
