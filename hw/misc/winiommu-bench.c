@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "qemu/main-loop.h"
+#include "qemu/memalign.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
 #include "winiommu-compat.h"
@@ -198,8 +199,10 @@ static void bench_run(WiBench* b, unsigned op)
             .stride = b->reg[BENCH_STRIDE / 8],
             .length = b->reg[BENCH_LENGTH / 8],
             .count = b->reg[BENCH_COUNT / 8],
-            .buffer = g_malloc0(MAX_DMA),
+            /* Where it begins in its page decides how fast a page is copied to it. */
+            .buffer = qemu_memalign(4 * KiB, MAX_DMA),
         };
+        memset(runs[t].buffer, 0, MAX_DMA);
     }
     if (threads == 2) {
         run_threads(runs, threads);
@@ -207,10 +210,11 @@ static void bench_run(WiBench* b, unsigned op)
         run_here(&runs[0]);
     }
     for (unsigned t = 0; t < threads; t++) {
-        /* A thread's clock leaves out what the host took, and may stand still for a doorbell. */
+        /* A thread's clock leaves out what the host took, and may stand still for a
+         * doorbell. */
         b->reg[BENCH_NS / 8] = MAX(MAX(b->reg[BENCH_NS / 8], runs[t].ns), 1);
         b->reg[BENCH_DONE / 8] += runs[t].done;
-        g_free(runs[t].buffer);
+        qemu_vfree(runs[t].buffer);
     }
 }
 

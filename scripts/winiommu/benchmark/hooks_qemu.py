@@ -27,9 +27,13 @@ def _unwatched(kind):
     return type(kind.__name__, (kind,), {"impls": {way: same for way in WAYS}})
 
 
-def _round(figures, machines, turn, wanted):
-    """Samples of every point that `wanted(case, point)`; who begins changes with the round."""
-    machines = machines[turn % len(machines):] + machines[:turn % len(machines)]
+def _from(turn, ways):
+    """Who is first changes with the round."""
+    return ways[turn % len(ways):] + ways[:turn % len(ways)]
+
+
+def _round(figures, machines, wanted):
+    """Samples of every point that `wanted(case, point)`."""
     for case in (*machines[0].cases, "bypass"):
         points = [cases.translate(64)] if case == "bypass" else [
             *cases.translations(), cases.cold(), *cases.invalidations(case)]
@@ -54,12 +58,13 @@ def measure(kind, programs, turns, wanted=_everything):
     for turn in turns:
         with contextlib.ExitStack() as stack:
             machines = []
-            for number, way in enumerate(WAYS, len(WAYS) * turn):
+            # Who is first may have the better memory, and the other state of the processor.
+            for number, way in enumerate(_from(turn, WAYS), len(WAYS) * turn):
                 progress(f"{kind.device}: round {turn + 1}, link and start {way}")
                 with layouts.linked(*programs[way], number) as program:
                     machines.append(unwatched(program, way))
                 stack.callback(machines[-1].close)
-            _round(figures, machines, turn, wanted)
+            _round(figures, machines, wanted)
     return figures
 
 
