@@ -198,9 +198,10 @@ def fuzz(context):
     return together(jobs)
 
 
-def python_tests(*directories):
-    """A suite of unittest modules in directories below tests/, run by tests/unittest_tap.py."""
+def python_tests(*directories, needs=()):
+    """A suite of unittest modules in directories below tests/, run by tests/unittest_tap.py; `needs`: groups of packages."""
     def run(context):
+        packages.ensure(*needs)
         return together({directory: lambda directory=directory: program(
             directory, [sys.executable, paths.REPO / "tests/unittest_tap.py",
                         paths.REPO / "tests" / directory],
@@ -209,7 +210,7 @@ def python_tests(*directories):
 
 
 SUITES = (
-    Suite("launcher", "the launcher's own unit tests", python_tests("launcher")),
+    Suite("launcher", "the launcher's own unit tests", python_tests("launcher", needs=("build",))),
     Suite("tree", "which file may include what", python_tests("tree")),
     Suite("docs", "the documentation: commands, options, links, and what it says of the tree", python_tests("docs")),
     Suite("unit", "unit and conformance tests of the core, with ASan and UBSan", unit),

@@ -59,6 +59,13 @@ class Program(unittest.TestCase):
         self.assertEqual(len(outcome.failures), 2)
         self.assertEqual(outcome.skips, ["sample_test.T.test_skip: why"])
 
+    def test_what_a_suite_of_modules_needs_is_installed_before_it_runs(self):
+        order = []
+        with mock.patch.object(suites.packages, "ensure", lambda *groups: order.append(groups)), \
+                mock.patch.object(suites, "program", lambda *_, **__: order.append("run") or results.Outcome()):
+            suites.find("launcher").run(mock.Mock(reports=self.reports))
+        self.assertEqual(order, [("build",), "run"])
+
     def test_a_module_that_cannot_be_imported_is_a_failure(self):
         (self.reports / "broken_test.py").write_text("import nothing_of_that_name\n")
         outcome = suites.program("tap", [sys.executable, paths.REPO / "tests/unittest_tap.py",
