@@ -199,7 +199,7 @@ static void bench_run(WiBench* b, unsigned op)
             .stride = b->reg[BENCH_STRIDE / 8],
             .length = b->reg[BENCH_LENGTH / 8],
             .count = b->reg[BENCH_COUNT / 8],
-            /* Where it begins in its page decides how fast a page is copied to it. */
+            /* How fast a page is copied to it may follow from where it begins in one. */
             .buffer = qemu_memalign(4 * KiB, MAX_DMA),
         };
         memset(runs[t].buffer, 0, MAX_DMA);

@@ -84,7 +84,7 @@ class InQemu(unittest.TestCase):
             self.turn = turn
 
         def sample(self):
-            """One processor takes twice the other's time, and `again` is 4 percent above every fourth turn on."""
+            """One processor takes twice the other's time, and `again` is 4 percent above in two of four turns."""
             slow = 2 if self.turn % 2 else 1
             off_and_on = 1.04 if self.impl == "again" and self.turn % 4 < 2 else 1
             return self.ns[self.impl] * slow * off_and_on
@@ -97,15 +97,17 @@ class InQemu(unittest.TestCase):
 
     def figures(self, rounds=3, wanted=lambda *_: True, **ns):
         kind = type("Kind", (self.Kind,), {"ns": {**self.Kind.ns, **ns}, "made": []})
+
         def one(name):
             return name, lambda machine: machine.sample()
 
         @contextlib.contextmanager
         def linked(build, program, number):
             yield f"{build}/{program}.{number}"
-        with mock.patch.object(hooks_qemu.layouts, "linked", linked), mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
-                                 cold=lambda: one("cold-256"), invalidations=lambda _: [],
-                                 translate=lambda _: one("xl-64")):
+        with mock.patch.object(hooks_qemu.layouts, "linked", linked), \
+                mock.patch.multiple(hooks_qemu.cases, translations=lambda: [one("xl-64")],
+                                    cold=lambda: one("cold-256"), invalidations=lambda _: [],
+                                    translate=lambda _: one("xl-64")):
             return kind, MEASURE(kind, {way: (way, "qemu") for way in hooks_qemu.WAYS}, range(rounds), wanted)
 
     def test_every_round_links_and_starts_each_way_anew_another_first_with_everything_off(self):

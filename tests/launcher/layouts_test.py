@@ -32,7 +32,6 @@ MAIN = """
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 int a(int), b(int), c(int);
 int main(int argc, char**)
 {
